@@ -1,0 +1,300 @@
+//! Findings about a file of the user's: what is wrong, where (file, line, column, snippet), and
+//! what to do about it. A whole file, and all files of a command, are checked before the findings
+//! are shown together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Source, Span, text};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file can not be used.
+    Error,
+    /// The file can be used, and the author probably wants to know.
+    Warning,
+}
+
+/// One finding.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The rule that was broken, such as `unknown-key`; stable, for searching.
+    pub rule: &'static str,
+    /// What is wrong: a lower-case fragment without a full stop.
+    pub message: String,
+    /// Where; absent for what is missing as a whole.
+    pub place: Option<(Arc<Source>, Span)>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error without a place.
+    #[must_use]
+    pub fn error(rule: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            rule,
+            message: message.into(),
+            place: None,
+            help: None,
+        }
+    }
+
+    /// A warning without a place.
+    #[must_use]
+    pub fn warning(rule: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(rule, message)
+        }
+    }
+
+    /// The same finding at a place.
+    #[must_use]
+    pub fn at(mut self, source: &Arc<Source>, span: Span) -> Self {
+        self.place = Some((Arc::clone(source), span));
+        self
+    }
+
+    /// The same finding with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// File, line and column, where known.
+    #[must_use]
+    pub fn location(&self) -> Option<(&str, usize, usize)> {
+        let (source, span) = self.place.as_ref()?;
+        let (line, column) = source.position(span.start);
+        Some((&source.name, line, column))
+    }
+
+    /// The finding as text with a snippet, without colour and safe for a terminal.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level
+            .primary_title(text::visible(&self.message))
+            .id(self.rule);
+        let mut groups = Vec::new();
+        let window = self
+            .place
+            .as_ref()
+            .map(|(source, span)| Window::around(source, *span));
+        let mut group = match &window {
+            Some(window) => title.element(
+                Snippet::source(&window.text)
+                    .path(window.name.as_str())
+                    .line_start(window.first_line)
+                    .annotation(AnnotationKind::Primary.span(window.span.clone())),
+            ),
+            None => Group::with_title(title),
+        };
+        let help = self.help.as_deref().map(text::visible);
+        if let Some(help) = help {
+            group = group.element(Level::HELP.message(help));
+        }
+        groups.push(group);
+        let rendered = Renderer::plain()
+            .decor_style(DecorStyle::Ascii)
+            .render(&groups);
+        rendered
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+/// The lines of a source that a snippet shows, made harmless and cut to a readable width.
+struct Window {
+    name: String,
+    text: String,
+    first_line: usize,
+    span: std::ops::Range<usize>,
+}
+
+const WINDOW_BEFORE: usize = 60;
+const WINDOW_AFTER: usize = 60;
+
+impl Window {
+    fn around(source: &Source, span: Span) -> Self {
+        let whole = source.text.as_str();
+        let floor = |at: usize| {
+            (0..=at.min(whole.len()))
+                .rev()
+                .find(|i| whole.is_char_boundary(*i))
+        };
+        let start = floor(span.start).unwrap_or(0);
+        let end = floor(span.end.max(start)).unwrap_or(start).max(start);
+        let line_start = whole
+            .get(..start)
+            .and_then(|s| s.rfind('\n'))
+            .map_or(0, |i| i + 1);
+        let line_end = whole
+            .get(start..)
+            .and_then(|s| s.find('\n'))
+            .map_or(whole.len(), |i| start + i);
+        let from = floor(start.saturating_sub(WINDOW_BEFORE))
+            .unwrap_or(0)
+            .max(line_start);
+        let to = floor(end.min(line_end).saturating_add(WINDOW_AFTER)).unwrap_or(line_end);
+        let to = to.min(line_end).max(start);
+        let piece = |a: usize, b: usize| text::visible_line(whole.get(a..b).unwrap_or_default());
+        let (lead, marked) = (piece(from, start), piece(start, end.min(to)));
+        let cut = if from > line_start { "\u{2026}" } else { "" };
+        let (line, _) = source.position(start);
+        let begin = cut.len() + lead.len();
+        let shown = format!("{cut}{lead}{marked}{}", piece(end.min(to), to));
+        let span = begin..(begin + marked.len()).max(begin);
+        Self {
+            name: source.name.clone(),
+            text: shown,
+            first_line: line,
+            span,
+        }
+    }
+}
+
+/// All findings of a check, in the order in which they were made.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// No findings yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a finding; beyond the first thousand they only make the list longer, and are dropped.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        const MOST: usize = 1_000;
+        if self.0.len() < MOST {
+            self.0.push(diagnostic);
+        }
+    }
+
+    /// Adds all findings of another check.
+    pub fn extend(&mut self, other: Self) {
+        for diagnostic in other.0 {
+            self.push(diagnostic);
+        }
+    }
+
+    /// Whether a finding is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+
+    /// How many findings are of this severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.0.iter().filter(|d| d.severity == severity).count()
+    }
+
+    /// The findings.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.0.iter()
+    }
+
+    /// Whether there is no finding at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value if there is no error among the findings, else the findings.
+    ///
+    /// # Errors
+    /// When one of the findings is an error, or there is no value.
+    pub fn finish<T>(self, value: Option<T>) -> Result<(T, Self), Self> {
+        match value {
+            Some(value) if !self.has_errors() => Ok((value, self)),
+            _ => Err(self),
+        }
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            f.write_str(&diagnostic.render())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_file_line_column_snippet_and_help() {
+        let source = Source::new("evals/a.yaml", "gate: suite/1\nasserts: []\n");
+        let shown = Diagnostic::error("unknown-key", "unknown key `asserts`")
+            .at(&source, Span { start: 14, end: 21 })
+            .help("did you mean `scorers`?")
+            .render();
+        insta::assert_snapshot!(shown, @r"
+        error[unknown-key]: unknown key `asserts`
+         --> evals/a.yaml:2:1
+          |
+        2 | asserts: []
+          | ^^^^^^^
+          |
+          = help: did you mean `scorers`?
+        ");
+    }
+
+    #[test]
+    fn shows_hostile_text_without_control_characters_and_cuts_long_lines() {
+        let long = format!("{{\"id\": \"\u{1b}[31m\u{202e}x{}\"}}", "y".repeat(5_000));
+        let source = Source::row("d.jsonl", &long, 9);
+        let shown = Diagnostic::error("x", "bad")
+            .at(
+                &source,
+                Span {
+                    start: 7,
+                    end: 4_000,
+                },
+            )
+            .render();
+        assert!(
+            !shown.contains('\u{1b}') && !shown.contains('\u{202e}'),
+            "{shown:?}"
+        );
+        assert!(shown.contains("d.jsonl:9:8"), "{shown}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn renders_any_text_and_span_without_a_panic(text in ".{0,80}", start in 0usize..300, length in 0usize..300) {
+            let source = Source::row("d", &text, 1);
+            let shown = Diagnostic::error("x", text.clone()).at(&source, Span { start, end: start + length }).render();
+            proptest::prop_assert!(shown.contains("error[x]"));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Content digests: SHA-256 over bytes or over canonical JSON (RFC 8785), written
+//! `sha256:<64 hex digits>`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 digest of some content.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+/// Why a text is not a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not of the form sha256:<64 hex digits>")]
+pub struct DigestError(String);
+
+impl Digest {
+    /// The digest of raw bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of the canonical JSON (RFC 8785) of a value.
+    #[must_use]
+    pub fn of_json(value: &serde_json::Value) -> Self {
+        Self::of_bytes(canonical_json(value).as_bytes())
+    }
+
+    /// The 64 hexadecimal digits, without the `sha256:` prefix.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// The first `digits` hexadecimal digits.
+    #[must_use]
+    pub fn short(&self, digits: usize) -> String {
+        self.hex().chars().take(digits).collect()
+    }
+
+    /// The first eight bytes as a big-endian integer, the seed of a draw.
+    #[must_use]
+    pub fn leading_u64(&self) -> u64 {
+        self.word(0)
+    }
+
+    /// The `index`-th group of eight bytes (0 to 3) as a big-endian integer.
+    #[must_use]
+    pub fn word(&self, index: usize) -> u64 {
+        self.0.chunks_exact(8).nth(index).map_or(0, |bytes| {
+            bytes
+                .iter()
+                .fold(0, |word, byte| (word << 8) | u64::from(*byte))
+        })
+    }
+
+    /// The raw 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Builds a digest piece by piece, for content that is never in memory as a whole.
+#[derive(Debug, Default, Clone)]
+pub struct DigestBuilder(Sha256);
+
+impl DigestBuilder {
+    /// Adds bytes to the content.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of everything added.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
+/// The canonical JSON text of a value, by RFC 8785: sorted keys, shortest round-trip numbers, no
+/// white space.
+#[must_use]
+pub fn canonical_json(value: &serde_json::Value) -> String {
+    // A `Value` holds no NaN and no map with other than text keys, the only things that the
+    // serializer can refuse.
+    serde_json_canonicalizer::to_string(value).unwrap_or_default()
+}
+
+/// Lower-case hexadecimal digits of some bytes.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || DigestError(text.to_owned());
+        let hex = text.strip_prefix("sha256:").ok_or_else(error)?;
+        if hex.len() != 64 || !hex.is_ascii() {
+            return Err(error());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| error())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| error())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn sorts_keys_and_shortens_numbers_as_rfc_8785_says() {
+        let value = json!({"b": 1.0, "a": [1e21, 0.1, -0.0, "\u{20ac}\n"]});
+        assert_eq!(
+            canonical_json(&value),
+            "{\"a\":[1e+21,0.1,0,\"\u{20ac}\\n\"],\"b\":1}"
+        );
+    }
+
+    #[test]
+    fn reads_back_what_it_prints() {
+        let digest = Digest::of_bytes(b"abc");
+        assert_eq!(
+            digest.to_string(),
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert!("sha256:xyz".parse::<Digest>().is_err());
+        assert!("ba78".parse::<Digest>().is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! `gate` decides with statistics, in CI, whether a new version of an LLM prompt may replace the
+//! old one.
+//!
+//! The modules stand in import order: a module names only modules above it.
+
+pub mod base;
+pub mod chat;
+pub mod dataset;
+pub mod provider;
