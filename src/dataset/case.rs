@@ -1,0 +1,156 @@
+//! A case: a row of the golden dataset, decoded and checked, in a compact form of which hundreds of
+//! thousands fit in memory.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::digest::{DigestBuilder, canonical_json};
+use crate::base::{CaseId, Digest, Node};
+
+/// A golden question with what is known about its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Unique in its dataset.
+    pub id: CaseId,
+    /// The line on which the case begins, from 1.
+    pub line: u32,
+    /// The values of the prompt's variables.
+    pub vars: Fields<Value>,
+    /// What the answer should be, in whatever form the scorers understand.
+    pub expected: Option<Value>,
+    /// What group the case is in, by key.
+    pub segment: Fields<Box<str>>,
+    /// Free labels.
+    pub tags: Box<[Box<str>]>,
+    /// Whether the candidate has to pass this case, statistics aside.
+    pub must_pass: bool,
+    /// The group whose cases depend on each other, such as a conversation.
+    pub cluster: Option<Box<str>>,
+    /// The case's own scorers, decoded with the suite's.
+    pub scorers: Box<[Node]>,
+    /// A remark for people; not part of the digest.
+    pub note: Option<Box<str>>,
+    /// Keys that were written with an empty value or `false`: the digest keeps them as written.
+    pub explicit_defaults: Box<[&'static str]>,
+}
+
+impl Case {
+    /// The case as canonical JSON: without `note` and absent keys.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        for key in &self.explicit_defaults {
+            let default = match *key {
+                "must_pass" => json!(false),
+                "tags" | "scorers" => json!([]),
+                _ => json!({}),
+            };
+            object.insert((*key).to_owned(), default);
+        }
+        object.insert("id".to_owned(), json!(self.id));
+        if !self.vars.is_empty() {
+            object.insert("vars".to_owned(), self.vars.to_json());
+        }
+        if let Some(expected) = &self.expected {
+            object.insert("expected".to_owned(), expected.clone());
+        }
+        if !self.segment.is_empty() {
+            object.insert("segment".to_owned(), self.segment_json());
+        }
+        if !self.tags.is_empty() {
+            object.insert(
+                "tags".to_owned(),
+                self.tags.iter().map(|tag| json!(tag)).collect(),
+            );
+        }
+        if self.must_pass {
+            object.insert("must_pass".to_owned(), true.into());
+        }
+        if let Some(cluster) = &self.cluster {
+            object.insert("cluster".to_owned(), json!(cluster));
+        }
+        if !self.scorers.is_empty() {
+            object.insert(
+                "scorers".to_owned(),
+                self.scorers.iter().map(Node::to_json).collect(),
+            );
+        }
+        object.into()
+    }
+
+    /// The segment as a JSON object.
+    #[must_use]
+    pub fn segment_json(&self) -> Value {
+        self.segment
+            .iter()
+            .map(|(key, value)| (key.to_owned(), json!(value)))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+}
+
+/// A small map with sorted text keys, a fraction of the size of a tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fields<T>(Box<[(Arc<str>, T)]>);
+
+impl<T> Fields<T> {
+    /// A map of these entries, whose keys are distinct.
+    #[must_use]
+    pub fn new(mut entries: Vec<(Arc<str>, T)>) -> Self {
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        Self(entries.into_boxed_slice())
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&T> {
+        let index = self
+            .0
+            .binary_search_by(|(name, _)| name.as_ref().cmp(key))
+            .ok()?;
+        self.0.get(index).map(|(_, value)| value)
+    }
+
+    /// Keys and values in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), value))
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T> Default for Fields<T> {
+    fn default() -> Self {
+        Self(Box::default())
+    }
+}
+
+impl Fields<Value> {
+    /// The entries as a JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        self.iter()
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+}
+
+/// The digest of a set of cases, formats.md section 4: their canonical JSON in byte order of id, a
+/// newline after each, so that order and formatting of the file do not matter.
+#[must_use]
+pub fn dataset_digest(cases: &[Case]) -> Digest {
+    let mut sorted: Vec<&Case> = cases.iter().collect();
+    sorted.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut digest = DigestBuilder::default();
+    for case in sorted {
+        digest.update(canonical_json(&case.to_json()).as_bytes());
+        digest.update(b"\n");
+    }
+    digest.finish()
+}

@@ -1,0 +1,5 @@
+//! The `Provider` trait; one pure codec per vendor over `http`.
+
+pub mod call;
+
+pub use call::{Call, CallError, EncodeError, Encoded, Reply, Subject, Version};
