@@ -5,5 +5,6 @@
 
 pub mod base;
 pub mod chat;
+pub mod prompt;
 pub mod dataset;
 pub mod provider;

@@ -6,6 +6,7 @@
 pub mod decode;
 pub mod diagnostic;
 pub mod digest;
+pub mod fields;
 pub mod id;
 pub mod json;
 pub mod node;
@@ -17,6 +18,7 @@ pub mod yaml;
 pub use decode::Table;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use digest::Digest;
+pub use fields::Fields;
 pub use id::{CaseId, Name, RunId, Slug};
 pub use node::{Entry, Node, Source, Span, Value};
 pub use time::{Clock, Timestamp};

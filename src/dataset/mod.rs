@@ -2,4 +2,4 @@
 
 pub mod case;
 
-pub use case::{Case, Fields, dataset_digest};
+pub use case::{Case, dataset_digest};
