@@ -1,5 +1,10 @@
-//! The golden dataset: decoding cases from JSONL, CSV and YAML, choosing among them, segments.
+//! The golden dataset: decoding cases from JSONL, CSV and YAML, and choosing among them.
 
 pub mod case;
+mod csv;
+pub mod decode;
+pub mod select;
 
 pub use case::{Case, dataset_digest};
+pub use decode::{DatasetForm, Decoder};
+pub use select::{Filter, Sample};

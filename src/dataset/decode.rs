@@ -1,0 +1,398 @@
+//! Decoding of a dataset, row by row: JSONL, CSV and YAML give the same cases. A row is checked by
+//! itself here; whether its values fit the prompts is checked with the suite.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Case;
+use crate::base::decode::{Reader, Table};
+use crate::base::{
+    self, CaseId, Diagnostic, Diagnostics, Fields, Node, Source, Span, json, text, yaml,
+};
+use crate::prompt::VariableKind;
+
+/// The longest row that is read.
+pub const MAX_ROW_BYTES: usize = 8 << 20;
+
+/// The forms of a dataset, by the file's extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatasetForm {
+    /// One JSON object a line.
+    Jsonl,
+    /// RFC 4180 with a header.
+    Csv,
+    /// A list of maps.
+    Yaml,
+}
+
+impl DatasetForm {
+    /// The form of a file by its name.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        let (_, extension) = path.rsplit_once('.')?;
+        match extension.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            "yaml" | "yml" => Some(Self::Yaml),
+            _ => None,
+        }
+    }
+}
+
+/// Collects the cases of one dataset, whatever its form.
+#[derive(Debug)]
+pub struct Decoder<'a> {
+    name: String,
+    cases: Vec<Case>,
+    lines: HashMap<CaseId, u32>,
+    keys: HashMap<String, Arc<str>>,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl<'a> Decoder<'a> {
+    /// An empty dataset of this name (the path as shown).
+    pub fn new(name: impl Into<String>, diagnostics: &'a mut Diagnostics) -> Self {
+        let (cases, lines, keys) = (Vec::new(), HashMap::new(), HashMap::new());
+        Self {
+            name: name.into(),
+            cases,
+            lines,
+            keys,
+            diagnostics,
+        }
+    }
+
+    /// Reads one line of a JSONL file; blank lines are no rows.
+    pub fn jsonl_line(&mut self, line: &str, number: u32) {
+        let line = line.trim_end_matches(['\n', '\r']);
+        let line = if number == 1 {
+            line.strip_prefix('\u{feff}').unwrap_or(line)
+        } else {
+            line
+        };
+        if line.trim().is_empty() {
+            return;
+        }
+        let source = Source::row(
+            self.name.clone(),
+            line,
+            usize::try_from(number).unwrap_or(1),
+        );
+        if line.len() > MAX_ROW_BYTES {
+            let message = format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20);
+            self.diagnostics
+                .push(Diagnostic::error("too-large", message).at(&source, Span::default()));
+            return;
+        }
+        match json::parse(&source) {
+            Ok(node) => self.row(&source, &node),
+            Err(errors) => self.diagnostics.extend(errors),
+        }
+    }
+
+    /// Reads a whole YAML file: a list of cases.
+    pub fn yaml(&mut self, source: &Arc<Source>) {
+        let node = match yaml::parse(source) {
+            Ok(node) => node,
+            Err(errors) => return self.diagnostics.extend(errors),
+        };
+        if node.is_null() {
+            return;
+        }
+        let mut reader = Reader {
+            source: Arc::clone(source),
+            diagnostics: self.diagnostics,
+        };
+        let Some(items) = reader.list(&node, "the dataset") else {
+            return;
+        };
+        for item in items {
+            self.row(source, item);
+        }
+    }
+
+    /// Reads a whole CSV file. Columns that are not ours are variables, read by the type that
+    /// `kind_of` declares for them.
+    pub fn csv(&mut self, text: &str, kind_of: impl Fn(&str) -> Option<VariableKind>) {
+        let name = self.name.clone();
+        super::csv::rows(&name, text, kind_of, |source, row| match row {
+            Ok(node) => self.row(source, &node),
+            Err(diagnostic) => self.diagnostics.push(diagnostic),
+        });
+    }
+
+    /// The cases, unless there was none; whether rows were wrong, the diagnostics say.
+    #[must_use]
+    pub fn finish(self) -> Vec<Case> {
+        if self.cases.is_empty() && !self.diagnostics.has_errors() {
+            let source = Source::row(self.name, "", 1);
+            let diagnostic = Diagnostic::error("empty-dataset", "the dataset has no case")
+                .at(&source, Span::default())
+                .help("add a row with an `id` and `vars`");
+            self.diagnostics.push(diagnostic);
+        }
+        self.cases
+    }
+
+    fn row(&mut self, source: &Arc<Source>, node: &Node) {
+        let mut reader = Reader {
+            source: Arc::clone(source),
+            diagnostics: self.diagnostics,
+        };
+        let Some(case) = decode_case(&mut reader, node, &mut self.keys) else {
+            return;
+        };
+        if let Some(first) = self.lines.get(&case.id) {
+            let span = node.get("id").map_or(node.span, |id| id.span);
+            let message = format!(
+                "case `{}` is already in line {first}",
+                text::visible_line(case.id.as_str())
+            );
+            reader.error(
+                span,
+                "duplicate-case",
+                message,
+                "give each case an id of its own",
+            );
+            return;
+        }
+        self.lines.insert(case.id.clone(), case.line);
+        self.cases.push(case);
+    }
+}
+
+fn decode_case(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    keys: &mut HashMap<String, Arc<str>>,
+) -> Option<Case> {
+    let mut table = Table::new(reader, node, "the case")?;
+    let id = table
+        .require(reader, "id")
+        .and_then(|node| reader.nonempty(node, "`id`"));
+    let mut explicit = Vec::new();
+    let vars = table.get("vars").map_or_else(
+        || Some(Fields::default()),
+        |node| {
+            let entries = reader.map(node, "`vars`")?;
+            note_default(&mut explicit, "vars", entries.is_empty());
+            let pairs = entries
+                .iter()
+                .map(|entry| (intern(keys, &entry.key), entry.value.to_json()));
+            Some(Fields::new(pairs.collect()))
+        },
+    );
+    let expected = table.get("expected").map(Node::to_json);
+    let segment = table.get("segment").map_or_else(
+        || Some(Fields::default()),
+        |node| {
+            note_default(
+                &mut explicit,
+                "segment",
+                matches!(&node.value, base::Value::Map(m) if m.is_empty()),
+            );
+            decode_segment(reader, node, keys)
+        },
+    );
+    let tags = table.get("tags").map_or_else(
+        || Some(Vec::new()),
+        |node| {
+            let tags = reader.texts(node, "`tags`")?;
+            note_default(&mut explicit, "tags", tags.is_empty());
+            Some(tags)
+        },
+    );
+    let must_pass = table.get("must_pass").and_then(|node| {
+        let must_pass = reader.boolean(node, "`must_pass`")?;
+        note_default(&mut explicit, "must_pass", !must_pass);
+        Some(must_pass)
+    });
+    let cluster = table
+        .get("cluster")
+        .and_then(|node| reader.nonempty(node, "`cluster`"));
+    let scorers = table.get("scorers").and_then(|node| {
+        let scorers = reader.list(node, "`scorers`")?;
+        note_default(&mut explicit, "scorers", scorers.is_empty());
+        Some(scorers)
+    });
+    let note = table
+        .get("note")
+        .and_then(|node| reader.text(node, "`note`"));
+    table.finish(reader);
+    let (line, _) = reader.source.position(node.span.start);
+    Some(Case {
+        id: CaseId::new(id?),
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        vars: vars?,
+        expected,
+        segment: segment?,
+        tags: tags?.into_iter().map(String::into_boxed_str).collect(),
+        must_pass: must_pass.unwrap_or(false),
+        cluster: cluster.map(Into::into),
+        scorers: scorers.unwrap_or_default().into(),
+        note: note.map(Into::into),
+        explicit_defaults: explicit.into(),
+    })
+}
+
+fn note_default(explicit: &mut Vec<&'static str>, key: &'static str, is_default: bool) {
+    if is_default {
+        explicit.push(key);
+    }
+}
+
+fn decode_segment(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    keys: &mut HashMap<String, Arc<str>>,
+) -> Option<Fields<Box<str>>> {
+    let entries = reader.map(node, "`segment`")?;
+    let mut pairs = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let value = reader.nonempty(&entry.value, &format!("segment `{}`", entry.key))?;
+        pairs.push((intern(keys, &entry.key), Box::from(value)));
+    }
+    Some(Fields::new(pairs))
+}
+
+fn intern(keys: &mut HashMap<String, Arc<str>>, key: &str) -> Arc<str> {
+    if let Some(known) = keys.get(key) {
+        return Arc::clone(known);
+    }
+    let shared: Arc<str> = key.into();
+    keys.insert(key.to_owned(), Arc::clone(&shared));
+    shared
+}
+
+/// A cell of a CSV file by the declared type of its column; `None` where it can not be read so.
+pub(super) fn typed_cell(cell: &str, kind: Option<&VariableKind>) -> Option<Value> {
+    match kind {
+        None | Some(VariableKind::Text { .. } | VariableKind::Enum { .. }) => Some(cell.into()),
+        Some(VariableKind::Integer { .. } | VariableKind::Number { .. }) => {
+            let number: f64 = cell.trim().parse().ok()?;
+            number.is_finite().then(|| base::node::json_number(number))
+        }
+        Some(VariableKind::Boolean) => match cell {
+            "true" => Some(true.into()),
+            "false" => Some(false.into()),
+            _ => None,
+        },
+        Some(VariableKind::List { .. } | VariableKind::Object { .. }) => {
+            serde_json::from_str(cell).ok()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::dataset_digest;
+
+    fn jsonl(lines: &[&str]) -> (Vec<Case>, String) {
+        let mut found = Diagnostics::new();
+        let mut decoder = Decoder::new("d.jsonl", &mut found);
+        for (index, line) in lines.iter().enumerate() {
+            decoder.jsonl_line(line, u32::try_from(index + 1).unwrap());
+        }
+        let cases = decoder.finish();
+        (cases, rules(&found))
+    }
+
+    fn rules(found: &Diagnostics) -> String {
+        let shown = found
+            .iter()
+            .map(|d| format!("{}@{:?}", d.rule, d.location().map(|l| (l.1, l.2))));
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    const LABEL: [&str; 3] = [
+        r#"{"id": "c1", "vars": {"ticket": "I was charged twice"}, "expected": "billing"}"#,
+        r#"{"id": "c2", "vars": {"ticket": "The app crashes at start"}, "expected": "bug"}"#,
+        r#"{"id": "c3", "vars": {"ticket": "Do you have a shop in Graz?"}, "expected": "other"}"#,
+    ];
+
+    #[test]
+    fn digests_the_smallest_project_to_its_published_value_in_any_order() {
+        let (cases, found) = jsonl(&LABEL);
+        assert_eq!(found, "");
+        let published = "sha256:8be2101119521d5ca57498b137bece831a3ac11056ed46e2ead31c0bd477c916";
+        assert_eq!(dataset_digest(&cases).to_string(), published);
+        let mut reversed = LABEL;
+        reversed.reverse();
+        assert_eq!(dataset_digest(&jsonl(&reversed).0).to_string(), published);
+    }
+
+    #[test]
+    fn all_three_forms_give_the_same_cases() {
+        let mut found = Diagnostics::new();
+        let mut decoder = Decoder::new("d.csv", &mut found);
+        decoder.csv("id,ticket,expected,segment.tier,tags,must_pass\nc1,\"I, too\",bug,pro,a;b,true\nc2,,other,,,false\n", |_| None);
+        let from_csv = decoder.finish();
+        let mut decoder = Decoder::new("d.yaml", &mut found);
+        decoder.yaml(&Source::new("d.yaml", "- {id: c1, vars: {ticket: 'I, too'}, expected: bug, segment: {tier: pro}, tags: [a, b], must_pass: true}\n- {id: c2, vars: {}, expected: other, must_pass: false}\n"));
+        let from_yaml = decoder.finish();
+        let (from_jsonl, rules_found) = jsonl(&[
+            r#"{"id":"c1","vars":{"ticket":"I, too"},"expected":"bug","segment":{"tier":"pro"},"tags":["a","b"],"must_pass":true}"#,
+            r#"{"id":"c2","vars":{},"expected":"other","must_pass":false}"#,
+        ]);
+        assert_eq!((rules(&found).as_str(), rules_found.as_str()), ("", ""));
+        let digest = dataset_digest(&from_jsonl);
+        assert_eq!(dataset_digest(&from_yaml), digest);
+        assert_eq!(
+            from_csv.first().map(Case::to_json),
+            from_jsonl.first().map(Case::to_json)
+        );
+    }
+
+    #[test]
+    fn finds_every_wrong_row() {
+        let (_, found) = jsonl(&[
+            r#"{"id": "a", "vars": {}, "expect": 1}"#,
+            "",
+            r#"{"id": 7}"#,
+            r#"{"id": "b", "segment": {"tier": 3}, "must_pass": "yes"}"#,
+            r#"{"id": "b", "id": "c"}"#,
+            r#"{"id": "a"}"#,
+            "not json",
+        ]);
+        assert_eq!(
+            found,
+            "unknown-key@Some((1, 25)) wrong-type@Some((3, 8)) wrong-type@Some((4, 33)) wrong-type@Some((4, 50)) duplicate-key@Some((5, 13)) duplicate-case@Some((6, 8)) json@Some((7, 2))"
+        );
+    }
+
+    #[test]
+    fn an_empty_dataset_is_an_error() {
+        assert_eq!(jsonl(&[]).1, "empty-dataset@Some((1, 1))");
+        assert_eq!(jsonl(&["", "  "]).1, "empty-dataset@Some((1, 1))");
+    }
+
+    #[test]
+    fn reads_csv_cells_by_declared_type_and_names_bad_ones() {
+        let mut found = Diagnostics::new();
+        let mut decoder = Decoder::new("d.csv", &mut found);
+        let kind = |name: &str| {
+            (name == "n").then_some(VariableKind::Integer {
+                min: None,
+                max: None,
+            })
+        };
+        decoder.csv("id,n,m\na,3,x\nb,three,y\nc,4\nd,5,z,w\n", kind);
+        let cases = decoder.finish();
+        assert_eq!(
+            cases.first().and_then(|c| c.vars.get("n").cloned()),
+            Some(3.into())
+        );
+        assert_eq!(
+            rules(&found),
+            "csv-cell@Some((3, 1)) csv@Some((4, 1)) csv@Some((5, 1))"
+        );
+        let mut found = Diagnostics::new();
+        let mut decoder = Decoder::new("d.csv", &mut found);
+        decoder.csv("id,a,a\nx,1,2\n", |_| None);
+        let _ = decoder.finish();
+        assert_eq!(rules(&found), "duplicate-column@Some((1, 1))");
+    }
+}
