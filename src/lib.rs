@@ -4,7 +4,11 @@
 //! The modules stand in import order: a module names only modules above it.
 
 pub mod base;
+pub mod stats;
 pub mod chat;
 pub mod prompt;
 pub mod dataset;
+pub mod record;
+pub mod analysis;
+pub mod verdict;
 pub mod provider;

@@ -47,7 +47,7 @@ pub struct Decoder<'a> {
     name: String,
     cases: Vec<Case>,
     lines: HashMap<CaseId, u32>,
-    keys: HashMap<String, Arc<str>>,
+    keys: Keys,
     diagnostics: &'a mut Diagnostics,
 }
 
@@ -137,12 +137,12 @@ impl<'a> Decoder<'a> {
     }
 
     fn row(&mut self, source: &Arc<Source>, node: &Node) {
+        let Some(case) = decode_case(source, node, &mut self.keys, self.diagnostics) else {
+            return;
+        };
         let mut reader = Reader {
             source: Arc::clone(source),
             diagnostics: self.diagnostics,
-        };
-        let Some(case) = decode_case(&mut reader, node, &mut self.keys) else {
-            return;
         };
         if let Some(first) = self.lines.get(&case.id) {
             let span = node.get("id").map_or(node.span, |id| id.span);
@@ -163,11 +163,20 @@ impl<'a> Decoder<'a> {
     }
 }
 
-fn decode_case(
-    reader: &mut Reader<'_>,
+/// Keys met so far, shared between cases.
+pub type Keys = HashMap<String, Arc<str>>;
+
+/// Reads one case.
+pub fn decode_case(
+    source: &Arc<Source>,
     node: &Node,
-    keys: &mut HashMap<String, Arc<str>>,
+    keys: &mut Keys,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Case> {
+    let reader = &mut Reader {
+        source: Arc::clone(source),
+        diagnostics,
+    };
     let mut table = Table::new(reader, node, "the case")?;
     let id = table
         .require(reader, "id")
@@ -246,7 +255,7 @@ fn note_default(explicit: &mut Vec<&'static str>, key: &'static str, is_default:
 fn decode_segment(
     reader: &mut Reader<'_>,
     node: &Node,
-    keys: &mut HashMap<String, Arc<str>>,
+    keys: &mut Keys,
 ) -> Option<Fields<Box<str>>> {
     let entries = reader.map(node, "`segment`")?;
     let mut pairs = Vec::with_capacity(entries.len());
@@ -257,7 +266,7 @@ fn decode_segment(
     Some(Fields::new(pairs))
 }
 
-fn intern(keys: &mut HashMap<String, Arc<str>>, key: &str) -> Arc<str> {
+fn intern(keys: &mut Keys, key: &str) -> Arc<str> {
     if let Some(known) = keys.get(key) {
         return Arc::clone(known);
     }

@@ -1,0 +1,16 @@
+//! What happened: the events of a run, their form on disk, and the fold that turns them into a
+//! [`Run`]. Every report is a function of that fold, live, resumed, merged or read back.
+
+pub mod codec;
+pub mod event;
+pub mod fold;
+pub mod header;
+pub mod run;
+
+pub use event::{
+    Arm, AttemptFinished, Event, EventSink, FinishReason, Outcome, ScoreRecord, Skip,
+    TrialFinished, TrialId,
+};
+pub use fold::Fold;
+pub use header::{ArmHeader, DatasetHeader, ModelHeader, RunHeader, ScorerHeader};
+pub use run::{CallRecord, CallTotals, LogSpan, Run, TrialRecord};
