@@ -1,0 +1,483 @@
+//! The response cache: `.gate/cache/<segment>.jsonl`. Each run appends its replies to a segment of
+//! its own, so there is no lock; a torn or false line is a miss. An index beside a segment says
+//! where each key stands, and is rebuilt when it does not match.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::base::{Digest, Timestamp};
+use crate::chat::{Finish, Response, ToolCall, Usage};
+
+/// A stored answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CachedReply {
+    /// The text.
+    pub text: String,
+    /// Why the model stopped.
+    pub finish: Finish,
+    /// The calls of tools asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Tokens.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The model that answered, by its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_model: Option<String>,
+    /// The backend configuration, by the vendor's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// How long the answer took when it was made.
+    pub latency_ms: f64,
+    /// Whether bytes that are no text were replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lossy: bool,
+}
+
+impl CachedReply {
+    /// The answer as it came from the provider.
+    #[must_use]
+    pub fn into_response(self) -> (Response, f64) {
+        let response = Response {
+            text: self.text,
+            finish: self.finish,
+            tool_calls: self.tool_calls,
+            usage: self.usage,
+            served_model: self.served_model,
+            fingerprint: self.fingerprint,
+            lossy: self.lossy,
+            ..Response::default()
+        };
+        (response, self.latency_ms)
+    }
+
+    /// The form in which an answer is stored.
+    #[must_use]
+    pub fn of_response(response: &Response, latency_ms: f64) -> Self {
+        Self {
+            text: response.text.clone(),
+            finish: response.finish.clone(),
+            tool_calls: response.tool_calls.clone(),
+            usage: response.usage,
+            served_model: response.served_model.clone(),
+            fingerprint: response.fingerprint.clone(),
+            latency_ms,
+            lossy: response.lossy,
+        }
+    }
+}
+
+/// How the cache is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheMode {
+    /// Read and write.
+    ReadWrite,
+    /// Read only.
+    ReadOnly,
+    /// Neither.
+    Off,
+    /// Write without reading.
+    Refresh,
+}
+
+impl CacheMode {
+    /// The modes by their words.
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("rw", Self::ReadWrite), ("ro", Self::ReadOnly), ("off", Self::Off), ("refresh", Self::Refresh)];
+
+    fn reads(self) -> bool {
+        matches!(self, Self::ReadWrite | Self::ReadOnly)
+    }
+
+    fn writes(self) -> bool {
+        matches!(self, Self::ReadWrite | Self::Refresh)
+    }
+}
+
+/// Why the cache can not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} {path}")]
+pub struct CacheError {
+    action: &'static str,
+    path: Utf8PathBuf,
+    source: std::io::Error,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    segment: u32,
+    length: u32,
+    offset: u64,
+}
+
+/// The cache of a project, open for one run.
+#[derive(Debug)]
+pub struct Cache {
+    folder: Utf8PathBuf,
+    mode: CacheMode,
+    places: HashMap<Digest, Place>,
+    segments: Vec<(Utf8PathBuf, Option<File>)>,
+    writer: Option<Segment>,
+    own_name: String,
+    /// Entries that were found and did not hold what they should: they count as misses.
+    pub corrupt: u64,
+}
+
+/// The segment that this run writes.
+#[derive(Debug)]
+struct Segment {
+    path: Utf8PathBuf,
+    file: BufWriter<File>,
+    written: u64,
+    index: Vec<(Digest, u64, u32)>,
+}
+
+#[derive(Serialize)]
+struct EntryOut<'a> {
+    key: Digest,
+    request: &'a RawValue,
+    reply: &'a CachedReply,
+    at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct EntryIn<'a> {
+    #[serde(borrow)]
+    request: &'a RawValue,
+    #[serde(borrow)]
+    reply: &'a RawValue,
+}
+
+const EXTENSION: &str = "jsonl";
+const INDEX_EXTENSION: &str = "idx";
+const INDEX_RECORD: usize = 44;
+
+impl Cache {
+    /// Opens the cache below the state folder. `name` is the segment that this run will write.
+    ///
+    /// # Errors
+    /// When the folder is there and can not be read.
+    pub fn open(state: &Utf8Path, mode: CacheMode, name: &str) -> Result<Self, CacheError> {
+        let folder = state.join("cache");
+        let mut cache = Self {
+            folder,
+            mode,
+            places: HashMap::new(),
+            segments: Vec::new(),
+            writer: None,
+            own_name: name.to_owned(),
+            corrupt: 0,
+        };
+        if mode.reads() {
+            for path in segment_paths(&cache.folder) {
+                cache.add_segment(&path)?;
+            }
+        }
+        Ok(cache)
+    }
+
+    /// How many answers the cache can find.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether the cache can find no answer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn add_segment(&mut self, path: &Utf8Path) -> Result<(), CacheError> {
+        let segment = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
+        let index = read_index(path).map_or_else(|| build_index(path), Ok)?;
+        self.places.reserve(index.len());
+        for (key, offset, length) in index {
+            self.places.insert(key, Place { segment, length, offset });
+        }
+        self.segments.push((path.to_owned(), None));
+        Ok(())
+    }
+
+    /// Whether an answer is stored, without reading it.
+    #[must_use]
+    pub fn contains(&self, key: &Digest) -> bool {
+        self.places.contains_key(key)
+    }
+
+    /// The answer stored for a key. An entry whose sum, key or form is wrong is a miss.
+    pub fn get(&mut self, key: &Digest) -> Option<CachedReply> {
+        let place = *self.places.get(key)?;
+        let reply = self.read(place).and_then(|line| checked_reply(&line, key));
+        if reply.is_none() {
+            self.corrupt += 1;
+            self.places.remove(key);
+        }
+        reply
+    }
+
+    fn read(&mut self, place: Place) -> Option<Vec<u8>> {
+        let (path, file) = self.segments.get_mut(place.segment as usize)?;
+        let file = match file {
+            Some(file) => file,
+            None => file.insert(File::open(&*path).ok()?),
+        };
+        let mut line = vec![0; place.length as usize];
+        file.seek(SeekFrom::Start(place.offset)).ok()?;
+        file.read_exact(&mut line).ok()?;
+        Some(line)
+    }
+
+    /// Stores an answer. `request` is the canonical JSON whose digest is the key.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn put(&mut self, key: Digest, request: &str, reply: &CachedReply, at: Timestamp) -> Result<(), CacheError> {
+        if !self.mode.writes() {
+            return Ok(());
+        }
+        if self.writer.is_none() {
+            self.writer = Some(self.begin_segment()?);
+        }
+        let Some(segment) = &mut self.writer else { return Ok(()) };
+        let io = |source| CacheError { action: "write", path: segment.path.clone(), source };
+        let request = RawValue::from_string(request.to_owned()).map_err(|e| io(e.into()))?;
+        let entry = EntryOut { key, request: &request, reply, at };
+        let mut line = serde_json::to_vec(&entry).map_err(|e| io(e.into()))?;
+        line.pop();
+        let sum = Digest::of_bytes(&line).short(SUM_DIGITS);
+        line.extend_from_slice(format!(",\"sum\":\"{sum}\"}}\n").as_bytes());
+        segment.file.write_all(&line).map_err(io)?;
+        let length = u32::try_from(line.len() - 1).unwrap_or(u32::MAX);
+        segment.index.push((key, segment.written, length));
+        segment.written += line.len() as u64;
+        Ok(())
+    }
+
+    fn begin_segment(&self) -> Result<Segment, CacheError> {
+        let path = self.folder.join(format!("{}.{EXTENSION}", self.own_name));
+        let io = |source| CacheError { action: "create", path: path.clone(), source };
+        std::fs::create_dir_all(&self.folder).map_err(io)?;
+        let file = File::options().create(true).append(true).open(&path).map_err(io)?;
+        let written = file.metadata().map_err(io)?.len();
+        let index = if written > 0 { build_index(&path)? } else { Vec::new() };
+        Ok(Segment { path, file: BufWriter::with_capacity(1 << 16, file), written, index })
+    }
+
+    /// Hands what was stored to the operating system.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn flush(&mut self) -> Result<(), CacheError> {
+        let Some(segment) = &mut self.writer else { return Ok(()) };
+        segment.file.flush().map_err(|source| CacheError { action: "write", path: segment.path.clone(), source })
+    }
+
+    /// Writes the index of the run's own segment.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn finish(&mut self) -> Result<(), CacheError> {
+        self.flush()?;
+        let Some(segment) = &self.writer else { return Ok(()) };
+        write_index(&segment.path, segment.written, &segment.index)
+    }
+}
+
+const SUM_DIGITS: usize = 16;
+
+/// All segments, oldest first: their names begin with the time of their run.
+fn segment_paths(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Ok(entries) = folder.read_dir_utf8() else { return Vec::new() };
+    let mut paths: Vec<Utf8PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.into_path()))
+        .filter(|path| path.extension() == Some(EXTENSION))
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn checked_reply(line: &[u8], key: &Digest) -> Option<CachedReply> {
+    let tail = b",\"sum\":\"".len() + SUM_DIGITS + b"\"}".len();
+    let (content, end) = line.split_at_checked(line.len().checked_sub(tail)?)?;
+    let sum = Digest::of_bytes(content).short(SUM_DIGITS);
+    if format!(",\"sum\":\"{sum}\"}}").as_bytes() != end {
+        return None;
+    }
+    let entry: EntryIn<'_> = serde_json::from_slice(line).ok()?;
+    // The key is the digest of the request as stored, so a swapped entry is found out.
+    if Digest::of_bytes(entry.request.get().as_bytes()) != *key {
+        return None;
+    }
+    serde_json::from_str(entry.reply.get()).ok()
+}
+
+fn index_path(segment: &Utf8Path) -> Utf8PathBuf {
+    segment.with_extension(INDEX_EXTENSION)
+}
+
+/// The index of a segment, if it is there and speaks of the segment as it is now.
+fn read_index(segment: &Utf8Path) -> Option<Vec<(Digest, u64, u32)>> {
+    let bytes = std::fs::read(index_path(segment)).ok()?;
+    let (length, records) = bytes.split_first_chunk::<8>()?;
+    if u64::from_le_bytes(*length) != std::fs::metadata(segment).ok()?.len() {
+        return None;
+    }
+    let mut index = Vec::with_capacity(records.len() / INDEX_RECORD);
+    let mut rest = records;
+    while !rest.is_empty() {
+        let (key, after) = rest.split_first_chunk::<32>()?;
+        let (offset, after) = after.split_first_chunk::<8>()?;
+        let (length, after) = after.split_first_chunk::<4>()?;
+        index.push((Digest::from_bytes(*key), u64::from_le_bytes(*offset), u32::from_le_bytes(*length)));
+        rest = after;
+    }
+    Some(index)
+}
+
+fn write_index(segment: &Utf8Path, length: u64, index: &[(Digest, u64, u32)]) -> Result<(), CacheError> {
+    let mut bytes = Vec::with_capacity(8 + index.len() * INDEX_RECORD);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    for (key, offset, length) in index {
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.extend_from_slice(&offset.to_le_bytes());
+        bytes.extend_from_slice(&length.to_le_bytes());
+    }
+    let path = index_path(segment);
+    std::fs::write(&path, bytes).map_err(|source| CacheError { action: "write", path, source })
+}
+
+/// Finds the keys of a segment by reading it; lines that are no entries are passed over.
+fn build_index(segment: &Utf8Path) -> Result<Vec<(Digest, u64, u32)>, CacheError> {
+    #[derive(Deserialize)]
+    struct KeyOnly {
+        key: Digest,
+    }
+    let io = |source| CacheError { action: "read", path: segment.to_owned(), source };
+    let mut input = BufReader::with_capacity(1 << 16, File::open(segment).map_err(io)?);
+    let (mut index, mut line, mut offset) = (Vec::new(), Vec::new(), 0u64);
+    loop {
+        line.clear();
+        let read = input.read_until(b'\n', &mut line).map_err(io)?;
+        if read == 0 {
+            return Ok(index);
+        }
+        if line.last() == Some(&b'\n')
+            && let Ok(entry) = serde_json::from_slice::<KeyOnly>(&line)
+        {
+            index.push((entry.key, offset, u32::try_from(read - 1).unwrap_or(u32::MAX)));
+        }
+        offset += read as u64;
+    }
+}
+
+/// What the cache holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheStats {
+    /// Segments.
+    pub segments: usize,
+    /// Answers that can be found.
+    pub answers: usize,
+    /// Lines that a later one of the same key replaces, or that are no entries.
+    pub stale: usize,
+    /// Bytes on disk, indexes included.
+    pub bytes: u64,
+}
+
+/// Counts what the cache holds.
+///
+/// # Errors
+/// When a segment can not be read.
+pub fn stats(state: &Utf8Path) -> Result<CacheStats, CacheError> {
+    let folder = state.join("cache");
+    let mut stats = CacheStats::default();
+    let mut keys = std::collections::HashSet::new();
+    for path in segment_paths(&folder) {
+        stats.segments += 1;
+        let size = |path: &Utf8Path| std::fs::metadata(path).map_or(0, |data| data.len());
+        stats.bytes += size(&path) + size(&index_path(&path));
+        for (key, _, _) in build_index(&path)? {
+            stats.stale += usize::from(!keys.insert(key));
+        }
+    }
+    stats.answers = keys.len();
+    Ok(stats)
+}
+
+/// What a prune did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// Answers kept.
+    pub kept: usize,
+    /// Entries dropped: too old, replaced, or corrupt.
+    pub dropped: usize,
+    /// Bytes freed.
+    pub freed: u64,
+}
+
+/// Rewrites the cache into one segment without entries that are older than `not_before`, replaced
+/// by a later one, or corrupt; of what is left, the newest entries up to `max_bytes` stay.
+///
+/// # Errors
+/// When the file system refuses; the old segments are removed only after the new one is durable.
+pub fn prune(state: &Utf8Path, not_before: Option<Timestamp>, max_bytes: Option<u64>, name: &str) -> Result<Pruned, CacheError> {
+    let folder = state.join("cache");
+    let old = segment_paths(&folder);
+    let mut pruned = Pruned::default();
+    let mut cache = Cache::open(state, CacheMode::ReadOnly, name)?;
+    let mut total = 0;
+    for path in &old {
+        total += build_index(path)?.len();
+        pruned.freed += std::fs::metadata(path).map_or(0, |data| data.len());
+    }
+    let mut places: Vec<(Digest, Place)> = cache.places.iter().map(|(key, place)| (*key, *place)).collect();
+    places.sort_by_key(|(_, place)| std::cmp::Reverse((place.segment, place.offset)));
+    let target = folder.join(format!("{name}.{EXTENSION}.tmp"));
+    let io = |path: &Utf8Path| {
+        let path = path.to_owned();
+        move |source| CacheError { action: "write", path, source }
+    };
+    if old.is_empty() {
+        return Ok(pruned);
+    }
+    let mut output = BufWriter::new(File::create(&target).map_err(io(&target))?);
+    let (mut index, mut written) = (Vec::new(), 0u64);
+    for (key, place) in places {
+        let line = cache.read(place).filter(|line| checked_reply(line, &key).is_some());
+        let Some(line) = line.filter(|line| is_recent(line, not_before)) else { continue };
+        let size = line.len() as u64 + 1;
+        if max_bytes.is_some_and(|limit| written + size > limit) {
+            break;
+        }
+        output.write_all(&line).and_then(|()| output.write_all(b"\n")).map_err(io(&target))?;
+        index.push((key, written, place.length));
+        written += size;
+    }
+    let file = output.into_inner().map_err(|error| io(&target)(error.into_error()))?;
+    file.sync_all().map_err(io(&target))?;
+    for path in &old {
+        let _ = std::fs::remove_file(index_path(path));
+        std::fs::remove_file(path).map_err(io(path))?;
+    }
+    let path = folder.join(format!("{name}.{EXTENSION}"));
+    std::fs::rename(&target, &path).map_err(io(&path))?;
+    write_index(&path, written, &index)?;
+    pruned.kept = index.len();
+    pruned.dropped = total - index.len();
+    pruned.freed = pruned.freed.saturating_sub(written);
+    Ok(pruned)
+}
+
+fn is_recent(line: &[u8], not_before: Option<Timestamp>) -> bool {
+    #[derive(Deserialize)]
+    struct At {
+        at: Timestamp,
+    }
+    let Some(limit) = not_before else { return true };
+    serde_json::from_slice::<At>(line).is_ok_and(|entry| entry.at >= limit)
+}

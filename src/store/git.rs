@@ -1,0 +1,146 @@
+//! What `gate` asks of git: files as they stand at a revision, and what a change touches. The `git`
+//! program is asked, so that the user's configuration holds.
+
+use std::process::{Command, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// Why git did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// The program is not there, or can not be started.
+    #[error("failed to run git in {folder}")]
+    Start {
+        /// Where.
+        folder: Utf8PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Git refused.
+    #[error("git {command} failed: {message}")]
+    Refused {
+        /// What was asked.
+        command: String,
+        /// What git said.
+        message: String,
+    },
+    /// There is no such revision.
+    #[error("git knows no revision `{0}`")]
+    UnknownRevision(String),
+    /// A revision that git would take for an option or a range.
+    #[error("`{0}` is no revision")]
+    BadRevision(String),
+    /// The file is not text.
+    #[error("{path} at {revision} is not UTF-8 text")]
+    NotText {
+        /// The file.
+        path: String,
+        /// The revision.
+        revision: String,
+    },
+}
+
+/// The repository around a project.
+#[derive(Debug, Clone)]
+pub struct Git {
+    folder: Utf8PathBuf,
+    /// The project's folder within the repository, with a trailing slash, or empty.
+    prefix: String,
+}
+
+impl Git {
+    /// The repository that holds a folder.
+    ///
+    /// # Errors
+    /// When git is not there or the folder is in no repository.
+    pub fn open(folder: &Utf8Path) -> Result<Self, GitError> {
+        let mut git = Self { folder: folder.to_owned(), prefix: String::new() };
+        git.prefix = git.text(&["rev-parse", "--show-prefix"])?.trim_end().to_owned();
+        Ok(git)
+    }
+
+    /// The full commit id of a revision.
+    ///
+    /// # Errors
+    /// When there is no such revision.
+    pub fn commit(&self, revision: &str) -> Result<String, GitError> {
+        check_revision(revision)?;
+        let commit = format!("{revision}^{{commit}}");
+        let found = self.text(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+        match found {
+            Ok(id) => Ok(id.trim().to_owned()),
+            Err(GitError::Refused { .. }) => Err(GitError::UnknownRevision(revision.to_owned())),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// A file, relative to the project's root, as it stands at a revision; `None` where it is not
+    /// there.
+    ///
+    /// # Errors
+    /// When there is no such revision, or the file is not text.
+    pub fn file(&self, revision: &str, path: &str) -> Result<Option<String>, GitError> {
+        let commit = self.commit(revision)?;
+        let object = format!("{commit}:{}{path}", self.prefix);
+        let output = self.run(&["cat-file", "blob", &object])?;
+        if !output.status.success() {
+            return Ok(None);
+        }
+        let not_text = |_| GitError::NotText { path: path.to_owned(), revision: revision.to_owned() };
+        String::from_utf8(output.stdout).map(Some).map_err(not_text)
+    }
+
+    /// The names of the files directly in a folder at a revision; none where the folder is not there.
+    ///
+    /// # Errors
+    /// When there is no such revision.
+    pub fn list(&self, revision: &str, folder: &str) -> Result<Vec<String>, GitError> {
+        let commit = self.commit(revision)?;
+        let tree = format!("{commit}:{}{folder}", self.prefix);
+        let output = self.run(&["ls-tree", "-z", "--name-only", &tree])?;
+        let names = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// The files, relative to the project's root, that differ between the merge base with a
+    /// revision and the working tree, files that git does not track yet included.
+    ///
+    /// # Errors
+    /// When there is no such revision.
+    pub fn changed_since(&self, revision: &str) -> Result<Vec<String>, GitError> {
+        let commit = self.commit(revision)?;
+        // Without a common ancestor (a shallow checkout) the revision itself is compared with.
+        let base = self.text(&["merge-base", &commit, "HEAD"]).map_or(commit, |id| id.trim().to_owned());
+        let tracked = self.text(&["diff", "--name-only", "--no-renames", "-z", "--relative", &base, "--"])?;
+        let untracked = self.text(&["ls-files", "--others", "--exclude-standard", "-z"])?;
+        let mut files: Vec<String> =
+            tracked.split('\0').chain(untracked.split('\0')).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        files.sort();
+        files.dedup();
+        Ok(files)
+    }
+
+    fn text(&self, arguments: &[&str]) -> Result<String, GitError> {
+        let output = self.run(arguments)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let message = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("no message").to_owned();
+        let command = arguments.first().copied().unwrap_or_default().to_owned();
+        Err(GitError::Refused { command, message })
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<std::process::Output, GitError> {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&self.folder).args(arguments).stdin(Stdio::null());
+        command.output().map_err(|source| GitError::Start { folder: self.folder.clone(), source })
+    }
+}
+
+fn check_revision(revision: &str) -> Result<(), GitError> {
+    let bad = revision.is_empty()
+        || revision.starts_with('-')
+        || revision.contains("..")
+        || revision.contains(|c: char| c.is_control() || c.is_whitespace() || c == ':');
+    if bad { Err(GitError::BadRevision(revision.to_owned())) } else { Ok(()) }
+}

@@ -1,0 +1,374 @@
+//! Run logs on disk: `.gate/runs/<run id>/events.jsonl`. One writer appends; readers find a torn
+//! tail (cut, with a note) and damage in the middle (refused).
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::base::{RunId, Timestamp};
+use crate::dataset::Case;
+use crate::record::codec::{self, CaseIndex, CodecError};
+use crate::record::{AttemptFinished, Event, Fold, LogSpan, Run, RunHeader, TrialFinished};
+
+/// Why a run's log can not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RunLogError {
+    /// The file system refused.
+    #[error("failed to {action} {path}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: Utf8PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A line in the middle is damaged: what follows can not be trusted.
+    #[error("line {line} of {path} is damaged: {source}")]
+    Damaged {
+        /// The log.
+        path: Utf8PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: CodecError,
+    },
+    /// The log does not even have its beginning.
+    #[error("{path} has no beginning: {source}")]
+    NoBeginning {
+        /// The log.
+        path: Utf8PathBuf,
+        /// What is wrong with its first line.
+        source: CodecError,
+    },
+    /// No run has such an id.
+    #[error("there is no run `{0}`")]
+    Unknown(String),
+    /// Several runs have ids that begin so.
+    #[error("`{prefix}` is the beginning of {count} run ids; write more of it")]
+    Ambiguous {
+        /// What was asked for.
+        prefix: String,
+        /// How many runs match.
+        count: usize,
+    },
+    /// An event could not be put into a line.
+    #[error("failed to write an event")]
+    Encode(#[source] CodecError),
+}
+
+/// The folder of all runs.
+#[must_use]
+pub fn runs_folder(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("runs")
+}
+
+/// The log of a run.
+#[must_use]
+pub fn log_path(state: &Utf8Path, run: &RunId) -> Utf8PathBuf {
+    runs_folder(state).join(run.as_str()).join("events.jsonl")
+}
+
+/// The ids of all stored runs, oldest first.
+#[must_use]
+pub fn list(state: &Utf8Path) -> Vec<RunId> {
+    let Ok(folder) = std::fs::read_dir(runs_folder(state)) else { return Vec::new() };
+    let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut runs: Vec<RunId> = names.filter_map(|name| RunId::from_folder(&name)).collect();
+    runs.sort();
+    runs
+}
+
+/// The run that an id, a unique prefix of one, or `last` names.
+///
+/// # Errors
+/// When there is none, or several.
+pub fn find(state: &Utf8Path, wanted: &str) -> Result<RunId, RunLogError> {
+    let runs = list(state);
+    let unknown = || RunLogError::Unknown(wanted.to_owned());
+    if wanted == "last" {
+        return runs.last().cloned().ok_or_else(unknown);
+    }
+    let matching: Vec<&RunId> = runs.iter().filter(|run| run.as_str().starts_with(wanted)).collect();
+    match matching.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(unknown()),
+        several => Err(RunLogError::Ambiguous { prefix: wanted.to_owned(), count: several.len() }),
+    }
+}
+
+/// Appends events to the log of one run.
+#[derive(Debug)]
+pub struct RunLog {
+    path: Utf8PathBuf,
+    file: File,
+    cases: Arc<Vec<Case>>,
+    buffer: Vec<u8>,
+    written: u64,
+    seq: u64,
+    lines_since_sync: usize,
+}
+
+impl RunLog {
+    /// Begins the log of a new run, durably: when this returns, header and planned cases are on disk.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn create(state: &Utf8Path, header: &RunHeader, cases: Arc<Vec<Case>>, at: Timestamp) -> Result<Self, RunLogError> {
+        let path = log_path(state, &header.run_id);
+        let io = |action, path: &Utf8Path| {
+            let path = path.to_owned();
+            move |source| RunLogError::Io { action, path, source }
+        };
+        let folder = path.parent().unwrap_or(state).to_owned();
+        std::fs::create_dir_all(&folder).map_err(io("create", &folder))?;
+        let file = File::options().create_new(true).append(true).open(&path).map_err(io("create", &path))?;
+        let mut log = Self { path, file, cases, buffer: Vec::new(), written: 0, seq: 0, lines_since_sync: 0 };
+        log.append(at, &Event::RunStarted(Box::new(header.clone())))?;
+        for index in 0..log.cases.len() {
+            let case = log.cases.get(index).cloned().map(Box::new);
+            if let Some(case) = case {
+                log.append(at, &Event::CasePlanned(case))?;
+            }
+            if log.buffer.len() > FLUSH_ABOVE {
+                log.flush()?;
+            }
+        }
+        log.flush()?;
+        log.sync()?;
+        Ok(log)
+    }
+
+    /// Goes on with the log of an interrupted run, after its last whole line.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn resume(loaded: &LoadedRun) -> Result<Self, RunLogError> {
+        let path = loaded.path.clone();
+        let io = |action, path: &Utf8Path| {
+            let path = path.to_owned();
+            move |source| RunLogError::Io { action, path, source }
+        };
+        let file = File::options().append(true).open(&path).map_err(io("open", &path))?;
+        file.set_len(loaded.bytes).map_err(io("cut the torn end of", &path))?;
+        let cases = Arc::clone(&loaded.run.cases);
+        Ok(Self { path, file, cases, buffer: Vec::new(), written: loaded.bytes, seq: loaded.lines, lines_since_sync: 0 })
+    }
+
+    /// Adds an event to the buffer and says where its line will stand.
+    ///
+    /// # Errors
+    /// When the event names a case that the plan does not have.
+    pub fn append(&mut self, at: Timestamp, event: &Event) -> Result<LogSpan, RunLogError> {
+        let start = self.buffer.len();
+        codec::write_line(self.seq, at, event, &self.cases, &mut self.buffer).map_err(RunLogError::Encode)?;
+        self.seq += 1;
+        self.lines_since_sync += 1;
+        let length = self.buffer.len() - start - 1;
+        Ok(LogSpan { offset: self.written + start as u64, length: u32::try_from(length).unwrap_or(u32::MAX) })
+    }
+
+    /// Hands the buffered lines to the operating system: what a killed process would have lost is
+    /// safe, what a power failure would lose is not yet.
+    ///
+    /// # Errors
+    /// When the file system refuses, such as when the disk is full.
+    pub fn flush(&mut self) -> Result<(), RunLogError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let result = self.file.write_all(&self.buffer);
+        result.map_err(|source| RunLogError::Io { action: "write", path: self.path.clone(), source })?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        if self.buffer.capacity() > KEEP_BELOW {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Makes everything flushed durable.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn sync(&mut self) -> Result<(), RunLogError> {
+        self.lines_since_sync = 0;
+        let result = self.file.sync_data();
+        result.map_err(|source| RunLogError::Io { action: "sync", path: self.path.clone(), source })
+    }
+
+    /// A second handle on the file, so that another thread can wait for the disk.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn sync_handle(&self) -> Result<File, RunLogError> {
+        let result = self.file.try_clone();
+        result.map_err(|source| RunLogError::Io { action: "open", path: self.path.clone(), source })
+    }
+
+    /// Lines appended since the last sync was begun.
+    #[must_use]
+    pub fn lines_since_sync(&self) -> usize {
+        self.lines_since_sync
+    }
+
+    /// Notes that a sync of everything flushed has begun elsewhere.
+    pub fn sync_begun(&mut self) {
+        self.lines_since_sync = 0;
+    }
+
+    /// The file's path.
+    #[must_use]
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+}
+
+const FLUSH_ABOVE: usize = 1 << 20;
+const KEEP_BELOW: usize = 4 << 20;
+
+/// A run read back from its log.
+#[derive(Debug)]
+pub struct LoadedRun {
+    /// The log.
+    pub path: Utf8PathBuf,
+    /// The run.
+    pub run: Run,
+    /// The bytes of whole, undamaged lines.
+    pub bytes: u64,
+    /// The number of such lines.
+    pub lines: u64,
+    /// Whether an unfinished line at the end was left out.
+    pub torn: bool,
+}
+
+/// Reads a run back.
+///
+/// # Errors
+/// When the log is not there, damaged before its end, or of another form.
+pub fn load(state: &Utf8Path, run: &RunId) -> Result<LoadedRun, RunLogError> {
+    load_events(&log_path(state, run), |_| {})
+}
+
+/// Reads a log and shows every event to `look` on the way.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_events(path: &Utf8Path, mut look: impl FnMut(&codec::Line)) -> Result<LoadedRun, RunLogError> {
+    let io = |source| RunLogError::Io { action: "read", path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    let mut lines = LineReader { input: BufReader::with_capacity(1 << 16, file), line: Vec::new(), offset: 0, number: 0, whole: true };
+    let no_beginning = |source| RunLogError::NoBeginning { path: path.to_owned(), source };
+    lines.next().map_err(io)?.ok_or_else(|| no_beginning(CodecError::Sum))?;
+    let (started_at, header) = codec::header_of(lines.bytes()).map_err(no_beginning)?;
+    let (mut cases, mut index) = (Vec::with_capacity(header.dataset.selected), CaseIndex::new());
+    let mut fold: Option<Fold> = None;
+    let mut bad: Option<(usize, CodecError)> = None;
+    let (mut good_bytes, mut good_lines) = (lines.offset, 1);
+    while let Some(span) = lines.next().map_err(io)? {
+        let line = match codec::read_line(lines.bytes(), &index) {
+            Ok(line) if lines.whole => line,
+            Ok(_) => break,
+            Err(error) => {
+                bad.get_or_insert((lines.number, error));
+                continue;
+            }
+        };
+        if let Some((line, source)) = bad {
+            return Err(RunLogError::Damaged { path: path.to_owned(), line, source });
+        }
+        look(&line);
+        match line.event {
+            Event::CasePlanned(case) if fold.is_none() => {
+                index.insert(case.id.as_str().into(), u32::try_from(cases.len()).unwrap_or(u32::MAX));
+                cases.push(*case);
+            }
+            event => {
+                let fold = fold.get_or_insert_with(|| Fold::new(header.clone(), Arc::new(std::mem::take(&mut cases)), started_at));
+                fold.take(line.at, &event, span);
+            }
+        }
+        (good_bytes, good_lines) = (lines.offset, good_lines + 1);
+    }
+    let torn = bad.is_some() || good_bytes != lines.offset;
+    let fold = fold.unwrap_or_else(|| Fold::new(header, Arc::new(cases), started_at));
+    Ok(LoadedRun { path: path.to_owned(), run: fold.finish(), bytes: good_bytes, lines: good_lines, torn })
+}
+
+/// Reads lines with their places.
+struct LineReader {
+    input: BufReader<File>,
+    line: Vec<u8>,
+    offset: u64,
+    number: usize,
+    whole: bool,
+}
+
+impl LineReader {
+    fn next(&mut self) -> std::io::Result<Option<LogSpan>> {
+        self.line.clear();
+        let read = self.input.read_until(b'\n', &mut self.line)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.whole = self.line.last() == Some(&b'\n');
+        if self.whole {
+            self.line.pop();
+        }
+        let span = LogSpan { offset: self.offset, length: u32::try_from(self.line.len()).unwrap_or(u32::MAX) };
+        self.offset += read as u64;
+        self.number += 1;
+        Ok(Some(span))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.line
+    }
+}
+
+/// Reads single lines of a log on demand, for the texts of answers and reasons.
+#[derive(Debug)]
+pub struct LogTexts {
+    file: std::sync::Mutex<File>,
+    index: CaseIndex,
+}
+
+impl LogTexts {
+    /// Opens a log for single lines.
+    ///
+    /// # Errors
+    /// When the file can not be opened.
+    pub fn open(path: &Utf8Path, cases: &[Case]) -> Result<Self, RunLogError> {
+        let file = File::open(path);
+        let file = file.map_err(|source| RunLogError::Io { action: "open", path: path.to_owned(), source })?;
+        Ok(Self { file: std::sync::Mutex::new(file), index: codec::index_cases(cases) })
+    }
+
+    fn event(&self, span: LogSpan) -> Option<Event> {
+        let mut line = vec![0; span.length as usize];
+        let mut file = self.file.lock().ok()?;
+        file.seek(SeekFrom::Start(span.offset)).ok()?;
+        file.read_exact(&mut line).ok()?;
+        codec::read_line(&line, &self.index).ok().map(|line| line.event)
+    }
+
+    /// The attempt whose line stands there; `None` when it can not be read.
+    #[must_use]
+    pub fn attempt(&self, span: LogSpan) -> Option<AttemptFinished> {
+        match self.event(span)? {
+            Event::AttemptFinished(attempt) => Some(*attempt),
+            _ => None,
+        }
+    }
+
+    /// The result whose line stands there; `None` when it can not be read.
+    #[must_use]
+    pub fn result(&self, span: LogSpan) -> Option<TrialFinished> {
+        match self.event(span)? {
+            Event::TrialFinished(result) => Some(*result),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The digest of a suite: of everything in it that can change a score or a verdict.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Suite;
+use crate::base::{Digest, Name};
+use crate::chat::{ModelSpec, Price};
+
+/// What a suite refers to by name or path, as digests of what stands there.
+#[derive(Debug, Clone, Default)]
+pub struct Referenced {
+    /// The content hash of each scorer's judge, by the scorer's name.
+    pub judges: BTreeMap<Name, Digest>,
+    /// The digests of rules files and cassettes, by path.
+    pub files: BTreeMap<String, Digest>,
+}
+
+/// The suite with presets and defaults resolved, each judge replaced by its hash and `rules` and
+/// `cassette` by their files' digests, without `dataset`, `registry` and `api_key_env`.
+#[must_use]
+pub fn resolved(suite: &Suite, referenced: &Referenced) -> Value {
+    let models = |list: &[ModelSpec]| list.iter().map(|m| model(m, referenced)).collect::<Value>();
+    let scorers: Value = suite
+        .scorers
+        .iter()
+        .map(|scorer| {
+            let mut form = scorer.resolved().clone();
+            if let (Some(hash), Some(fields)) = (referenced.judges.get(&scorer.name), form.as_object_mut()) {
+                fields.insert("judge".to_owned(), json!(hash));
+            }
+            form
+        })
+        .collect();
+    let sample = suite.sample.as_ref().map(|sample| json!({"size": sample.size, "by": sample.by}));
+    json!({
+        "gate": "suite/1",
+        "name": suite.name.as_str(),
+        "prompt": suite.prompt.slug().as_str(),
+        "sample": sample,
+        "seed": suite.seed,
+        "models": models(&suite.models),
+        "judge_models": models(&suite.judge_models),
+        "repeat": suite.repeat,
+        "score_faults": suite.score_faults,
+        "scorers": scorers,
+        "policy": suite.policy.to_json(),
+    })
+}
+
+/// The digest of [`resolved`].
+#[must_use]
+pub fn suite_digest(suite: &Suite, referenced: &Referenced) -> Digest {
+    Digest::of_json(&resolved(suite, referenced))
+}
+
+/// A model as part of a digest: everything that decides what is asked and what it costs.
+#[must_use]
+pub fn model(spec: &ModelSpec, referenced: &Referenced) -> Value {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| {
+        if !value.is_null() {
+            fields.insert(key.to_owned(), value);
+        }
+    };
+    put("name", spec.name.as_str().into());
+    put("provider", spec.provider.as_str().into());
+    put("model", json!(spec.model));
+    put("base_url", json!(spec.base_url));
+    put("params", json!(spec.params));
+    put("price", spec.price.as_ref().map_or(Value::Null, price));
+    let file = |path: &Option<String>| {
+        let digest = path.as_ref().and_then(|path| referenced.files.get(path));
+        digest.map_or(Value::Null, |digest| json!(digest))
+    };
+    put("rules", file(&spec.rules));
+    put("cassette", file(&spec.cassette));
+    if !spec.command.is_empty() {
+        put("command", json!(spec.command));
+    }
+    fields.into()
+}
+
+fn price(price: &Price) -> Value {
+    json!({
+        "input": price.input,
+        "output": price.output,
+        "cached_input": price.cached_input,
+        "cache_write": price.cache_write,
+        "batch_input": price.batch_input,
+        "batch_output": price.batch_output,
+    })
+}

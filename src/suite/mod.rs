@@ -1,0 +1,12 @@
+//! The suite file: what is tested, on which cases, with which models, how it is scored and decided.
+//! It composes the forms that `dataset`, `score` and `verdict` declare.
+
+pub mod digest;
+pub mod file;
+pub mod models;
+pub mod path;
+pub mod validate;
+
+pub use digest::suite_digest;
+pub use file::{PromptLocation, Suite, decode, kind_of};
+pub use validate::validate;

@@ -1,0 +1,97 @@
+//! The checks that need suite, prompts and cases together: every case has what the prompts and the
+//! scorers use. All findings come at once, each at the case's line.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::base::{Diagnostic, Diagnostics, Source, Span, text};
+use crate::dataset::Case;
+use crate::prompt::PromptVersion;
+use crate::score::ScorerSpec;
+
+/// A case's scorers: the suite's, with the case's own added or in place of those of the same name.
+#[derive(Debug, Clone)]
+pub struct CaseScorers<'a> {
+    suite: &'a [ScorerSpec],
+    own: &'a [ScorerSpec],
+}
+
+impl<'a> CaseScorers<'a> {
+    /// The scorers of a case.
+    #[must_use]
+    pub fn new(suite: &'a [ScorerSpec], own: &'a [ScorerSpec]) -> Self {
+        Self { suite, own }
+    }
+
+    /// The scorers in order: the suite's first.
+    pub fn iter(&self) -> impl Iterator<Item = &'a ScorerSpec> {
+        let (suite, own) = (self.suite, self.own);
+        let replaced = move |scorer: &ScorerSpec| own.iter().find(|o| o.name == scorer.name);
+        let added = own.iter().filter(move |o| suite.iter().all(|scorer| scorer.name != o.name));
+        suite.iter().map(move |scorer| replaced(scorer).unwrap_or(scorer)).chain(added)
+    }
+}
+
+/// Checks each case against each arm's prompt and against its scorers. `dataset` is the dataset's
+/// path as shown; `own` gives the decoded scorers of a case that has some.
+pub fn validate<'c>(
+    dataset: &str,
+    cases: &'c [Case],
+    prompts: &[&PromptVersion],
+    scorers: &[ScorerSpec],
+    own: impl Fn(usize) -> &'c [ScorerSpec],
+    diagnostics: &mut Diagnostics,
+) {
+    let mut unknown: BTreeSet<&str> = BTreeSet::new();
+    for (index, case) in cases.iter().enumerate() {
+        check_variables(dataset, case, prompts, diagnostics);
+        for scorer in CaseScorers::new(scorers, own(index)).iter() {
+            for reference in scorer.missing(case) {
+                let message = format!(
+                    "case `{}`: scorer `{}` uses `{{{{{reference}}}}}`, which the case does not have",
+                    text::visible_line(case.id.as_str()),
+                    scorer.name
+                );
+                let help = "add it to the case, or use a scorer that does not need it";
+                diagnostics.push(at_case("missing-reference", message, dataset, case).help(help));
+            }
+        }
+        let declared = |name: &str| prompts.iter().any(|prompt| prompt.variable(name).is_some());
+        for (name, _) in case.vars.iter().filter(|(name, _)| !declared(name)) {
+            if unknown.insert(name) {
+                let message = format!("variable `{name}` of case `{}` is in no prompt", text::visible_line(case.id.as_str()));
+                let mut warning = at_case("unused-case-variable", message, dataset, case);
+                warning.severity = crate::base::Severity::Warning;
+                diagnostics.push(warning.help("remove it from the cases, or use it in the prompt"));
+            }
+        }
+    }
+}
+
+fn check_variables(dataset: &str, case: &Case, prompts: &[&PromptVersion], diagnostics: &mut Diagnostics) {
+    let mut said: Vec<(String, &'static str)> = Vec::new();
+    for prompt in prompts {
+        for (name, fault) in prompt.check(&case.vars) {
+            if said.contains(&(name.clone(), fault.rule)) {
+                continue;
+            }
+            let message = format!(
+                "case `{}`: variable `{name}` of {} {}",
+                text::visible_line(case.id.as_str()),
+                prompt.label(),
+                fault.message
+            );
+            diagnostics.push(at_case(fault.rule, message, dataset, case).help(fault.help));
+            said.push((name, fault.rule));
+        }
+    }
+}
+
+/// A finding at a case's line; the snippet shows the case's id.
+fn at_case(rule: &'static str, message: String, dataset: &str, case: &Case) -> Diagnostic {
+    let line = usize::try_from(case.line).unwrap_or(1);
+    let shown = format!("{{\"id\": \"{}\", …}}", text::visible_line(&text::shorten(case.id.as_str(), 60)));
+    let source: Arc<Source> = Source::row(dataset, &shown, line);
+    let span = Span { start: 0, end: shown.len() };
+    Diagnostic::error(rule, message).at(&source, span)
+}
