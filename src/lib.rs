@@ -6,4 +6,5 @@
 pub mod base;
 pub mod chat;
 pub mod dataset;
+pub mod http;
 pub mod provider;

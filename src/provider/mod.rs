@@ -2,4 +2,5 @@
 
 pub mod call;
 
-pub use call::{Call, CallError, EncodeError, Encoded, Reply, Subject, Version};
+pub use crate::http::Reply;
+pub use call::{Call, CallError, EncodeError, Encoded, Subject, Version};
