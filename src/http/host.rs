@@ -1,0 +1,230 @@
+//! Which host may get a key: the vendor's own or this machine, any other only when the person who
+//! runs the program says so. A file of the repository can not say so.
+
+use std::net::IpAddr;
+
+use reqwest::Url;
+
+/// Why a provider's address is refused: the user's fault, found before any send.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// It can not be read.
+    #[error("`{base_url}` is not an http or https address")]
+    Invalid {
+        /// The address as written.
+        base_url: String,
+    },
+    /// It holds a user, a password, a query or a fragment.
+    #[error("the address of host {host} holds a {part}, which no base_url may")]
+    Excess {
+        /// The host.
+        host: String,
+        /// What it holds.
+        part: &'static str,
+    },
+    /// The key would go to a host that nobody allowed.
+    #[error("base_url names host {host}, which is not the provider's own")]
+    NotAllowed {
+        /// The host, with its port where it is not the scheme's.
+        host: String,
+    },
+    /// The key would cross the network unencrypted.
+    #[error("base_url names host {host} without encryption")]
+    Unencrypted {
+        /// The host.
+        host: String,
+    },
+}
+
+impl HostError {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Invalid { .. } => "write it as https://host/path".to_owned(),
+            Self::Excess { .. } => {
+                "keep only scheme, host, port and path; keys come from the environment".to_owned()
+            }
+            Self::NotAllowed { host } => {
+                format!("if the key may go there, run with `--allow-host {host}`")
+            }
+            Self::Unencrypted { .. } => "write https://".to_owned(),
+        }
+    }
+}
+
+/// Whether a key may go to `base_url`. `own_hosts` are the provider's, where `*` stands for one
+/// label of a name; `allowed` come from `--allow-host`, each a host or `host:port`.
+///
+/// # Errors
+/// When the address is not one of a plain host and path, or its host is neither the provider's nor
+/// this machine nor allowed.
+pub fn check_base_url(
+    base_url: &str,
+    own_hosts: &[&str],
+    allowed: &[String],
+) -> Result<(), HostError> {
+    let invalid = || HostError::Invalid {
+        base_url: base_url.to_owned(),
+    };
+    let url = Url::parse(base_url).map_err(|_| HostError::Invalid {
+        base_url: without_userinfo(base_url),
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid());
+    }
+    let host = url.host_str().ok_or_else(invalid)?;
+    let part = if !url.username().is_empty() || url.password().is_some() {
+        Some("user or password")
+    } else if url.query().is_some() {
+        Some("query")
+    } else {
+        url.fragment().map(|_| "fragment")
+    };
+    if let Some(part) = part {
+        return Err(HostError::Excess {
+            host: host.to_owned(),
+            part,
+        });
+    }
+    if is_loopback(host) || allowed.iter().any(|entry| allows(entry, &url, host)) {
+        return Ok(());
+    }
+    let host_and_port = url
+        .port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    if !own_hosts.iter().any(|pattern| matches_host(pattern, host)) {
+        return Err(HostError::NotAllowed {
+            host: host_and_port,
+        });
+    }
+    if url.scheme() == "http" {
+        return Err(HostError::Unencrypted {
+            host: host_and_port,
+        });
+    }
+    Ok(())
+}
+
+/// Whether an address is one of this machine, where a key is optional.
+#[must_use]
+pub fn is_loopback_url(base_url: &str) -> bool {
+    let url = Url::parse(base_url).ok();
+    url.is_some_and(|url| url.host_str().is_some_and(is_loopback))
+}
+
+/// Whether a host, as an address writes it, is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let ip: Option<IpAddr> = bare.unwrap_or(host).parse().ok();
+    ip.map_or_else(|| host == "localhost", |ip| ip.is_loopback())
+}
+
+fn allows(entry: &str, url: &Url, host: &str) -> bool {
+    let entry = entry.trim();
+    if entry.eq_ignore_ascii_case(host) {
+        return true;
+    }
+    let port = url.port_or_known_default();
+    entry.rsplit_once(':').is_some_and(|(name, digits)| {
+        name.eq_ignore_ascii_case(host) && digits.parse().ok() == port && port.is_some()
+    })
+}
+
+fn matches_host(pattern: &str, host: &str) -> bool {
+    let mut labels = host.split('.');
+    let fits = pattern.split('.').all(|wanted| {
+        labels
+            .next()
+            .is_some_and(|label| wanted == "*" || wanted == label)
+    });
+    fits && labels.next().is_none()
+}
+
+/// The address as written, but for what stands before an `@`, which may be a password.
+fn without_userinfo(base_url: &str) -> String {
+    match base_url.rsplit_once('@') {
+        Some((_, rest)) => format!("…@{rest}"),
+        None => base_url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &[&str] = &["api.openai.com"];
+
+    fn check(base_url: &str, allowed: &[&str]) -> Result<(), String> {
+        let allowed: Vec<String> = allowed.iter().map(|host| (*host).to_owned()).collect();
+        check_base_url(base_url, OWN, &allowed)
+            .map_err(|error| format!("{error}; {}", error.help()))
+    }
+
+    #[test]
+    fn lets_a_key_go_to_the_own_host_and_to_this_machine_only() {
+        for good in [
+            "https://api.openai.com/v1",
+            "https://API.OpenAI.com/v1",
+            "http://127.0.0.1:8080/v1",
+            "http://127.1.2.3/v1",
+            "http://localhost:11434",
+            "http://[::1]:8080",
+        ] {
+            assert_eq!(check(good, &[]), Ok(()), "{good}");
+        }
+        for bad in [
+            "https://collector.example/v1",
+            "https://api.openai.com.evil.example/v1",
+            "https://evil-api.openai.com/v1",
+            "https://localhost.evil.example",
+            "http://0.0.0.0:80/v1",
+            "https://api.openai.com@evil.example/v1",
+            "http://api.openai.com/v1",
+            "https://user:pw@api.openai.com/v1",
+            "https://api.openai.com/v1?x=1",
+            "https://api.openai.com/v1#x",
+            "ftp://api.openai.com/v1",
+            "api.openai.com/v1",
+            "",
+        ] {
+            assert!(check(bad, &[]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_the_host_and_the_flag() {
+        let message = check("https://gpu.internal:8443/v1", &[]).unwrap_err();
+        assert!(message.contains("gpu.internal:8443"), "{message}");
+        assert!(message.contains("--allow-host"), "{message}");
+    }
+
+    #[test]
+    fn an_allowed_host_may_have_a_port() {
+        assert_eq!(
+            check("http://gpu.internal:8443/v1", &["gpu.internal"]),
+            Ok(())
+        );
+        assert_eq!(
+            check("http://gpu.internal:8443/v1", &["GPU.internal:8443"]),
+            Ok(())
+        );
+        assert!(check("http://gpu.internal:8443/v1", &["gpu.internal:443"]).is_err());
+        assert!(check("http://u@gpu.internal/v1", &["gpu.internal"]).is_err());
+    }
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        let own = &["bedrock-runtime.*.amazonaws.com"];
+        let check = |url| check_base_url(url, own, &[]);
+        assert_eq!(
+            check("https://bedrock-runtime.eu-west-1.amazonaws.com"),
+            Ok(())
+        );
+        assert!(check("https://bedrock-runtime.a.b.amazonaws.com").is_err());
+        assert!(check("https://bedrock-runtime.amazonaws.com").is_err());
+        assert!(check("https://bedrock-runtime.a.amazonaws.com.x").is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! The network: the one client with its timeouts, limits and fault classes, the secrets that it
+//! sends, and the rule for which host may get them.
+//!
+//! What the bytes mean is left to the codecs of `provider`, when to try again to `runner`.
+
+pub mod client;
+pub mod fault;
+pub mod host;
+pub mod reply;
+pub mod secret;
+
+pub use client::{Client, ClientOptions, HttpRequest, Method};
+pub use fault::{HttpError, HttpFault};
+pub use host::{HostError, check_base_url, is_loopback_url};
+pub use reply::{Headers, Reply};
+pub use secret::{Redactor, Secret};
+
+#[cfg(test)]
+mod tests;

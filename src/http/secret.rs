@@ -1,0 +1,198 @@
+//! Secrets, which show as `***`, and the redactor that takes them out of any text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use regex::Regex;
+
+/// What stands in place of a secret.
+const MASK: &str = "***";
+/// A shorter value is no secret, and masking it would spoil every text.
+const MIN_SECRET: usize = 4;
+
+/// A value that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret of this value.
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the wire.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// Takes known secrets out of texts: as they are, escaped as in JSON, in Base64 at any offset, and
+/// percent-encoded.
+#[derive(Debug, Clone, Default)]
+pub struct Redactor {
+    pattern: Option<Regex>,
+}
+
+impl Redactor {
+    /// A redactor of these secrets.
+    #[must_use]
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let mut forms: Vec<String> = Vec::new();
+        for secret in secrets {
+            if secret.0.len() >= MIN_SECRET {
+                forms.extend(forms_of(&secret.0));
+            }
+        }
+        // The longest first: an alternation takes the first branch that fits.
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        let branches: Vec<String> = forms.iter().map(|form| regex::escape(form)).collect();
+        let pattern = (!branches.is_empty())
+            .then(|| {
+                regex::RegexBuilder::new(&branches.join("|"))
+                    .size_limit(256 << 20)
+                    .build()
+                    .ok()
+            })
+            .flatten();
+        Self { pattern }
+    }
+
+    /// The text with every secret masked.
+    #[must_use]
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match &self.pattern {
+            Some(pattern) => pattern.replace_all(text, MASK),
+            None => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// The forms in which a secret can stand in a text.
+fn forms_of(secret: &str) -> Vec<String> {
+    let mut forms = vec![secret.to_owned()];
+    let json = serde_json::Value::from(secret).to_string();
+    forms.push(json.trim_matches('"').to_owned());
+    for alphabet in [STANDARD, URL_SAFE] {
+        forms.extend((0..3).map(|offset| base64_inside(secret.as_bytes(), offset, alphabet)));
+    }
+    for upper in [true, false] {
+        forms.push(percent_encoded(secret, upper));
+    }
+    forms.retain(|form| form.len() >= MIN_SECRET);
+    forms
+}
+
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The Base64 digits that depend on the secret alone, where `offset` bytes stand before it in a
+/// group of three: the same whatever surrounds it.
+fn base64_inside(secret: &[u8], offset: usize, alphabet: &[u8; 64]) -> String {
+    let bits = 8 * offset..8 * (offset + secret.len());
+    let digits = bits.start.div_ceil(6)..bits.end / 6;
+    digits
+        .map(|digit| {
+            let value = (6 * digit..6 * digit + 6).fold(0_usize, |value, bit| {
+                let bit = bit - 8 * offset;
+                let byte = secret.get(bit / 8).copied().unwrap_or_default();
+                (value << 1) | usize::from(byte >> (7 - bit % 8) & 1)
+            });
+            char::from(alphabet.get(value).copied().unwrap_or_default())
+        })
+        .collect()
+}
+
+fn percent_encoded(text: &str, upper: bool) -> String {
+    use fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len() + 8);
+    for byte in text.bytes() {
+        // Writing to a `String` can not fail.
+        let _ = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.write_char(char::from(byte))
+            }
+            _ if upper => write!(encoded, "%{byte:02X}"),
+            _ => write!(encoded, "%{byte:02x}"),
+        };
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redact(secret: &str, text: &str) -> String {
+        Redactor::new([&Secret::new(secret)])
+            .redact(text)
+            .into_owned()
+    }
+
+    #[test]
+    fn a_secret_does_not_print() {
+        let secret = Secret::new("sk-canary");
+        assert_eq!(format!("{secret:?} {secret}"), "*** ***");
+    }
+
+    #[test]
+    fn masks_a_secret_in_each_form() {
+        let secret = "sk-proj/ca+na\"ry=1";
+        for form in [
+            "sk-proj/ca+na\"ry=1",
+            "sk-proj/ca+na\\\"ry=1",
+            "sk-proj%2Fca%2Bna%22ry%3D1",
+            "sk-proj%2fca%2bna%22ry%3d1",
+        ] {
+            assert_eq!(
+                redact(secret, &format!("<{form}>{form}")),
+                "<***>***",
+                "{form}"
+            );
+        }
+    }
+
+    #[test]
+    fn masks_base64_at_every_offset() {
+        // Base64 of `canary-key`, `:canary-key`, `me:canary-key` and `abcanary-key`.
+        for (text, left) in [
+            ("Y2FuYXJ5LWtleQ==", "***Q=="),
+            ("OmNhbmFyeS1rZXk=", "Om***k="),
+            ("bWU6Y2FuYXJ5LWtleQ==", "bWU6***Q=="),
+            ("YWJjYW5hcnkta2V5", "YWJ***"),
+        ] {
+            assert_eq!(redact("canary-key", text), left);
+        }
+    }
+
+    #[test]
+    fn leaves_other_text_and_masks_the_longer_secret_first() {
+        let secrets = [Secret::new("abcd"), Secret::new("abcdef"), Secret::new("x")];
+        let redactor = Redactor::new(&secrets);
+        assert_eq!(redactor.redact("x abcdef abcd"), "x *** ***");
+        assert!(matches!(redactor.redact("nothing here"), Cow::Borrowed(_)));
+        assert_eq!(Redactor::default().redact("abc"), "abc");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_secret_is_left(secret in "[!-)+-~]{4,40}", before in ".{0,9}", after in ".{0,9}") {
+            let shown = redact(&secret, &format!("{before}{secret}{after}"));
+            proptest::prop_assert!(!shown.contains(&secret));
+        }
+    }
+}

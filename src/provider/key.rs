@@ -1,0 +1,114 @@
+//! The cache key of a call, formats.md section 10: the digest of exactly what goes on the wire, plus
+//! what is not on it but tells answers apart. The body is put into canonical form once, for both.
+
+use std::fmt::Write as _;
+
+use super::call::Encoded;
+use crate::base::Digest;
+use crate::base::digest::{DigestBuilder, canonical_json};
+use crate::chat::ProviderKind;
+
+/// Raised whenever the same request would be sent in another way, or the same reply read in another:
+/// no answer from before is then taken for one of now.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// What goes on the wire, and the key of its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// The cache key.
+    pub key: Digest,
+    /// The body as it is sent.
+    pub body: String,
+}
+
+/// Seals an encoded call. `repeat` is its number, from 1: N repeats are N answers.
+///
+/// The key is SHA-256 over the canonical JSON of
+/// `{"body", "headers", "method", "protocol", "provider", "repeat", "url"}`.
+#[must_use]
+pub fn wire(encoded: &Encoded, provider: ProviderKind, repeat: u32) -> Wire {
+    let body = canonical_json(&encoded.body);
+    let mut headers: Vec<&(&'static str, String)> = encoded.headers.iter().collect();
+    headers.sort();
+    let mut tail = String::with_capacity(192);
+    tail.push_str(",\"headers\":{");
+    for (index, (name, value)) in headers.into_iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        // Writing to a `String` can not fail.
+        let _ = write!(tail, "{comma}{}:{}", json_text(name), json_text(value));
+    }
+    let _ = write!(
+        tail,
+        "}},\"method\":\"POST\",\"protocol\":{PROTOCOL_VERSION},\"provider\":\"{}\",\"repeat\":{repeat},\"url\":{}}}",
+        provider.as_str(),
+        json_text(&encoded.url),
+    );
+    let mut digest = DigestBuilder::default();
+    digest.update(b"{\"body\":");
+    digest.update(body.as_bytes());
+    digest.update(tail.as_bytes());
+    Wire {
+        key: digest.finish(),
+        body,
+    }
+}
+
+fn json_text(text: &str) -> String {
+    canonical_json(&text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn encoded() -> Encoded {
+        Encoded {
+            url: "https://api.anthropic.com/v1/messages".to_owned(),
+            headers: vec![
+                ("anthropic-version", "2023-06-01".to_owned()),
+                ("anthropic-beta", "a\"b".to_owned()),
+            ],
+            body: json!({"model": "m", "temperature": 1.0, "messages": ["\u{20ac}\n"]}),
+        }
+    }
+
+    #[test]
+    fn is_the_digest_of_canonical_json() {
+        let call = encoded();
+        let expected = json!({
+            "body": call.body,
+            "headers": {"anthropic-beta": "a\"b", "anthropic-version": "2023-06-01"},
+            "method": "POST",
+            "protocol": PROTOCOL_VERSION,
+            "provider": "anthropic",
+            "repeat": 3,
+            "url": call.url,
+        });
+        let wire = wire(&call, ProviderKind::Anthropic, 3);
+        assert_eq!(wire.key, Digest::of_json(&expected));
+        assert_eq!(
+            wire.body,
+            "{\"messages\":[\"\u{20ac}\\n\"],\"model\":\"m\",\"temperature\":1}"
+        );
+    }
+
+    #[test]
+    fn differs_by_whatever_changes_the_meaning() {
+        let base = wire(&encoded(), ProviderKind::Anthropic, 1).key;
+        assert_eq!(wire(&encoded(), ProviderKind::Anthropic, 1).key, base);
+        assert_ne!(wire(&encoded(), ProviderKind::Anthropic, 2).key, base);
+        assert_ne!(wire(&encoded(), ProviderKind::OpenAi, 1).key, base);
+        let changes: [fn(&mut Encoded); 3] = [
+            |call| call.url.push('x'),
+            |call| call.headers.truncate(1),
+            |call| call.body["model"] = json!("n"),
+        ];
+        for change in changes {
+            let mut call = encoded();
+            change(&mut call);
+            assert_ne!(wire(&call, ProviderKind::Anthropic, 1).key, base);
+        }
+    }
+}
