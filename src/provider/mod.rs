@@ -1,5 +1,7 @@
 //! The `Provider` trait; one pure codec per vendor over `http`.
 
 pub mod call;
+pub mod mock;
+mod usage;
 
 pub use call::{Call, CallError, EncodeError, Encoded, Reply, Subject, Version};
