@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod mock;
+pub mod replay;
 mod usage;
 
 pub use call::{Call, CallError, EncodeError, Encoded, Reply, Subject, Version};
