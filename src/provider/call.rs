@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::base::text::byte_prefix;
+use crate::base::text::{byte_prefix, visible_line};
 use crate::chat::{AnswerFault, ErrorClass, Request};
 use crate::dataset::Case;
 
@@ -49,7 +49,8 @@ impl fmt::Display for Subject<'_> {
             scorer,
             version,
         } = self;
-        write!(f, "case `{}`, version {version}, repeat {repeat}", case.id)?;
+        let id = visible_line(case.id.as_str());
+        write!(f, "case `{id}`, version {version}, repeat {repeat}")?;
         scorer.map_or(Ok(()), |scorer| write!(f, ", scorer `{scorer}`"))
     }
 }

@@ -10,6 +10,7 @@ use super::rules::{Choice, Rule};
 use super::when::Match;
 use crate::base::Digest;
 use crate::base::rng::{draw, unit_interval};
+use crate::base::text::visible_line;
 use crate::chat::{ErrorClass, Request, Response, ResponseFormat, Usage};
 use crate::provider::{Call, CallError, Reply, Subject};
 
@@ -137,6 +138,7 @@ impl MockRules {
                     "{} replies with {missing}, which is not there for {}",
                     rule.label, call.subject
                 );
+                let message = visible_line(&message);
                 MockOutcome::NoRule { message }
             }
         }
