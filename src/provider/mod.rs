@@ -1,6 +1,7 @@
 //! The `Provider` trait; one pure codec per vendor over `http`.
 
 pub mod call;
+pub mod exec;
 pub mod mock;
 pub mod replay;
 mod usage;
