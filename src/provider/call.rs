@@ -1,9 +1,11 @@
 //! A call of a model: what identifies it, what goes on the wire, and how it can end.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::base::text::{byte_prefix, visible_line};
 use crate::chat::{AnswerFault, ErrorClass, Request};
 use crate::dataset::Case;
 
@@ -27,6 +29,30 @@ pub struct Version<'a> {
     pub number: Option<u32>,
     /// `sha256:` and 64 digits.
     pub hash: &'a str,
+}
+
+impl fmt::Display for Version<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            Some(number) => write!(f, "v{number}"),
+            None => f.write_str(byte_prefix(self.hash, "sha256:".len() + 8)),
+        }
+    }
+}
+
+/// The names of the call, for messages.
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            case,
+            repeat,
+            scorer,
+            version,
+        } = self;
+        let id = visible_line(case.id.as_str());
+        write!(f, "case `{id}`, version {version}, repeat {repeat}")?;
+        scorer.map_or(Ok(()), |scorer| write!(f, ", scorer `{scorer}`"))
+    }
 }
 
 /// What goes on the wire for a request, without any secret: the part that the cache key covers.

@@ -6,12 +6,16 @@ pub mod bedrock;
 pub mod call;
 pub mod classify;
 pub mod codec;
+pub mod exec;
 pub mod gemini;
 pub mod key;
 mod lenient;
+pub mod mock;
 pub mod ollama;
 pub mod openai;
 pub mod openai_responses;
+pub mod replay;
+mod usage;
 
 pub use crate::http::Reply;
 pub use call::{Call, CallError, EncodeError, Encoded, Subject, Version};
