@@ -30,11 +30,14 @@ pub fn score(
                 .map_err(|fault| fault.of(spec.name.as_str(), &context.case.id))?;
             Ok(conclude(spec, finding))
         }
+        Kind::Judge(_) => Err(ScorerError::IsJudge {
+            scorer: spec.name.to_string(),
+        }),
     }
 }
 
 /// The score that a finding means under the scorer's threshold and negation.
-fn conclude(spec: &ScorerSpec, finding: Finding) -> Score {
+pub(super) fn conclude(spec: &ScorerSpec, finding: Finding) -> Score {
     let pass = spec
         .threshold
         .map_or(finding.pass, |least| finding.score >= least);

@@ -8,6 +8,8 @@ pub mod assertion;
 pub mod error;
 pub mod evaluate;
 pub mod form;
+pub mod judge;
+pub mod reduce;
 pub mod spec;
 pub mod template;
 pub mod transform;
@@ -15,6 +17,7 @@ pub mod transform;
 pub use answer::{Answer, Context, Score};
 pub use error::ScorerError;
 pub use evaluate::score;
+pub use judge::{Judge, JudgeError, JudgeFault, JudgeSpec, Question, Step, read_reply};
 pub use spec::{Kind, ScorerSpec};
 pub use template::Reference;
 

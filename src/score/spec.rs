@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::assertion::Assertion;
 use super::assertion::catalogue;
 use super::form::{Form, Schemas, ScorerType};
+use super::judge::JudgeSpec;
 use super::template::Reference;
 use super::transform::{self, Transform};
 use crate::base::decode::Reader;
@@ -37,6 +38,8 @@ pub struct ScorerSpec {
 pub enum Kind {
     /// A function of the answer.
     Assertion(Assertion),
+    /// A question to a model.
+    Judge(JudgeSpec),
 }
 
 impl ScorerSpec {
@@ -137,7 +140,7 @@ fn find_type(
         Some(base) if base.negatable => return Some((base, true)),
         Some(base) => {
             let message = format!("scorer `{}` has no `not-` form", base.name);
-            let help = format!("write `type: {}` and turn its limits over", base.name);
+            let help = format!("write `type: {}`", base.name);
             reader.error(node.span, "unknown-scorer", message, help);
             return None;
         }

@@ -3,6 +3,7 @@
 use super::super::answer::{Answer, Context, Finding};
 use super::super::error::Fault;
 use super::super::form::ScorerType;
+use super::super::judge;
 use super::{contains, equals, json, length, measure, pattern};
 
 /// What an assertion looks at.
@@ -59,9 +60,9 @@ const FAMILIES: [&[ScorerType]; 6] = [
     measure::TYPES,
 ];
 
-/// Every scorer type, in the order of the documentation.
+/// Every scorer type.
 pub fn types() -> impl Iterator<Item = &'static ScorerType> {
-    FAMILIES.into_iter().flatten()
+    assertions().chain(judge::spec::TYPES)
 }
 
 /// Every type that is an assertion.
