@@ -8,6 +8,7 @@ pub mod stats;
 pub mod chat;
 pub mod prompt;
 pub mod dataset;
+pub mod score;
 pub mod record;
 pub mod analysis;
 pub mod verdict;

@@ -1,0 +1,14 @@
+//! Judges: scorers that ask a model. A judge is a prompt version whose variables are given in
+//! fences that no answer can forge, and whose reply is read strictly.
+
+pub mod ask;
+pub mod builtin;
+pub mod reply;
+pub mod spec;
+
+pub use ask::{Judge, JudgeFault, Question, Step};
+pub use reply::{JudgeError, read_reply};
+pub use spec::{JudgeReference, JudgeSpec};
+
+#[cfg(test)]
+mod tests;
