@@ -12,5 +12,6 @@ pub mod score;
 pub mod record;
 pub mod analysis;
 pub mod verdict;
+pub mod plan;
 pub mod http;
 pub mod provider;

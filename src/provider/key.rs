@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::call::Encoded;
 use crate::base::Digest;
-use crate::base::digest::{DigestBuilder, canonical_json};
+use crate::base::digest::canonical_json;
 use crate::chat::ProviderKind;
 
 /// Raised whenever the same request would be sent in another way, or the same reply read in another:
@@ -17,8 +17,26 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub struct Wire {
     /// The cache key.
     pub key: Digest,
+    /// The canonical JSON that the key is the digest of.
+    request: String,
+    body_length: usize,
+}
+
+const BODY_KEY: &str = "{\"body\":";
+
+impl Wire {
+    /// The canonical JSON that the key is the digest of: the cache keeps it beside the answer.
+    #[must_use]
+    pub fn request(&self) -> &str {
+        &self.request
+    }
+
     /// The body as it is sent.
-    pub body: String,
+    #[must_use]
+    pub fn body(&self) -> &str {
+        let end = BODY_KEY.len() + self.body_length;
+        self.request.get(BODY_KEY.len()..end).unwrap_or_default()
+    }
 }
 
 /// Seals an encoded call. `repeat` is its number, from 1: N repeats are N answers.
@@ -28,29 +46,25 @@ pub struct Wire {
 #[must_use]
 pub fn wire(encoded: &Encoded, provider: ProviderKind, repeat: u32) -> Wire {
     let body = canonical_json(&encoded.body);
+    let body_length = body.len();
     let mut headers: Vec<&(&'static str, String)> = encoded.headers.iter().collect();
     headers.sort();
-    let mut tail = String::with_capacity(192);
-    tail.push_str(",\"headers\":{");
+    let mut request = String::with_capacity(body_length + 256);
+    request.push_str(BODY_KEY);
+    request.push_str(&body);
+    request.push_str(",\"headers\":{");
     for (index, (name, value)) in headers.into_iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         // Writing to a `String` can not fail.
-        let _ = write!(tail, "{comma}{}:{}", json_text(name), json_text(value));
+        let _ = write!(request, "{comma}{}:{}", json_text(name), json_text(value));
     }
     let _ = write!(
-        tail,
+        request,
         "}},\"method\":\"POST\",\"protocol\":{PROTOCOL_VERSION},\"provider\":\"{}\",\"repeat\":{repeat},\"url\":{}}}",
         provider.as_str(),
         json_text(&encoded.url),
     );
-    let mut digest = DigestBuilder::default();
-    digest.update(b"{\"body\":");
-    digest.update(body.as_bytes());
-    digest.update(tail.as_bytes());
-    Wire {
-        key: digest.finish(),
-        body,
-    }
+    Wire { key: Digest::of_bytes(request.as_bytes()), request, body_length }
 }
 
 fn json_text(text: &str) -> String {
@@ -89,7 +103,7 @@ mod tests {
         let wire = wire(&call, ProviderKind::Anthropic, 3);
         assert_eq!(wire.key, Digest::of_json(&expected));
         assert_eq!(
-            wire.body,
+            wire.body(),
             "{\"messages\":[\"\u{20ac}\\n\"],\"model\":\"m\",\"temperature\":1}"
         );
     }

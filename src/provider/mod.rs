@@ -1,4 +1,5 @@
-//! The `Provider` trait; one pure codec per vendor over `http`.
+//! Models that can be asked: one pure codec per vendor over `http`, the mock, the cassette and the
+//! user's own command, all behind one [`Endpoint`].
 
 pub mod anthropic;
 pub mod azure;
@@ -6,6 +7,7 @@ pub mod bedrock;
 pub mod call;
 pub mod classify;
 pub mod codec;
+pub mod endpoint;
 pub mod exec;
 pub mod gemini;
 pub mod key;
@@ -20,4 +22,5 @@ mod usage;
 pub use crate::http::Reply;
 pub use call::{Call, CallError, EncodeError, Encoded, Subject, Version};
 pub use codec::{Codec, codec, own_hosts};
+pub use endpoint::{Answered, Endpoint, Sealed, Transport};
 pub use key::{Wire, wire};

@@ -94,10 +94,13 @@ fn delay(error: &CallError, made: u32, unit: f64) -> Duration {
 
 /// Counts a failure under its kind.
 pub fn count(failures: &mut Failures, class: ErrorClass) {
-    match class {
-        ErrorClass::RateLimit | ErrorClass::Overloaded => failures.push_backs += 1,
-        ErrorClass::Timeout | ErrorClass::BadBody | ErrorClass::Dns | ErrorClass::Empty => failures.once += 1,
-        _ => failures.others += 1,
+    let tried_once = [ErrorClass::Timeout, ErrorClass::BadBody, ErrorClass::Dns, ErrorClass::Empty];
+    if is_push_back(class) {
+        failures.push_backs += 1;
+    } else if tried_once.contains(&class) {
+        failures.once += 1;
+    } else {
+        failures.others += 1;
     }
 }
 

@@ -255,3 +255,105 @@ fn disagreement(values: &[f64], scale: Scale) -> f64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::reference::{assert_close, assert_printed, cases};
+    use super::*;
+
+    #[test]
+    fn judge_table_of_worked_example_11() {
+        let table = Confusion::from_rows(&[vec![40, 6], vec![4, 50]]).unwrap();
+        assert_printed(cohen_kappa(&table, Weights::None).unwrap(), 0.798_061);
+        assert_printed(gwet_ac1(&table).unwrap(), 0.801_980);
+    }
+
+    #[test]
+    fn kappa_and_ac1_agree_with_the_reference() {
+        for case in cases("kappa") {
+            let table = Confusion::from_rows(&case.count_rows("table")).unwrap();
+            let kappa = |weights| cohen_kappa(&table, weights).unwrap();
+            assert_close(kappa(Weights::None), case.number("none"));
+            assert_close(kappa(Weights::Linear), case.number("linear"));
+            assert_close(kappa(Weights::Quadratic), case.number("quadratic"));
+            assert_close(gwet_ac1(&table).unwrap(), case.number("ac1"));
+        }
+    }
+
+    #[test]
+    fn alpha_agrees_with_the_reference() {
+        for case in cases("krippendorff") {
+            let units = case.number_rows("units");
+            let alpha = |scale| krippendorff_alpha(&units, scale).unwrap().unwrap();
+            assert_close(alpha(Scale::Nominal), case.number("nominal"));
+            assert_close(alpha(Scale::Ordinal), case.number("ordinal"));
+            assert_close(alpha(Scale::Interval), case.number("interval"));
+        }
+    }
+
+    #[test]
+    fn what_is_undefined_is_none_and_never_one() {
+        let same = Confusion::from_rows(&[vec![9, 0], vec![0, 0]]).unwrap();
+        assert_eq!(cohen_kappa(&same, Weights::None), None);
+        assert!(gwet_ac1(&same).unwrap() > 0.99);
+        let empty = Confusion::from_rows(&[vec![0, 0], vec![0, 0]]).unwrap();
+        assert_eq!(cohen_kappa(&empty, Weights::Linear), None);
+        assert_eq!(gwet_ac1(&empty), None);
+        let one = Confusion::from_rows(&[vec![5]]).unwrap();
+        assert_eq!(gwet_ac1(&one), None);
+        assert_eq!(gwet_ac1(&Confusion::from_rows(&[]).unwrap()), None);
+        for scale in [Scale::Nominal, Scale::Ordinal, Scale::Interval] {
+            assert_eq!(krippendorff_alpha(&[], scale).unwrap(), None);
+            assert_eq!(
+                krippendorff_alpha(&[vec![1.0], vec![2.0]], scale).unwrap(),
+                None
+            );
+            assert_eq!(
+                krippendorff_alpha(&[vec![2.0; 3], vec![2.0; 2]], scale).unwrap(),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_ratings_are_errors() {
+        assert!(Confusion::from_rows(&[vec![1, 2], vec![3]]).is_err());
+        assert!(Confusion::from_labels(&[0, 1], &[0], 2).is_err());
+        assert!(Confusion::from_labels(&[0, 2], &[0, 1], 2).is_err());
+        assert!(krippendorff_alpha(&[vec![f64::NAN, 1.0]], Scale::Nominal).is_err());
+    }
+
+    fn labels() -> impl Strategy<Value = (Vec<usize>, Vec<usize>)> {
+        prop::collection::vec((0_usize..4, 0_usize..4), 2..60)
+            .prop_map(|pairs| pairs.into_iter().unzip())
+    }
+
+    proptest! {
+        #[test]
+        fn swapping_the_raters_changes_nothing((first, second) in labels()) {
+            let there = Confusion::from_labels(&first, &second, 4).unwrap();
+            let back = Confusion::from_labels(&second, &first, 4).unwrap();
+            for weights in [Weights::None, Weights::Linear, Weights::Quadratic] {
+                match (cohen_kappa(&there, weights), cohen_kappa(&back, weights)) {
+                    (Some(a), Some(b)) => prop_assert!((a - b).abs() < 1e-12 && a <= 1.0),
+                    (a, b) => prop_assert_eq!(a, b),
+                }
+            }
+            prop_assert!((gwet_ac1(&there).unwrap() - gwet_ac1(&back).unwrap()).abs() < 1e-12);
+        }
+
+        #[test]
+        fn full_agreement_is_one_wherever_it_is_defined((first, _) in labels()) {
+            let table = Confusion::from_labels(&first, &first, 4).unwrap();
+            if let Some(kappa) = cohen_kappa(&table, Weights::None) {
+                prop_assert!((kappa - 1.0).abs() < 1e-12);
+            }
+            let units: Vec<Vec<f64>> = first.iter().map(|&label| vec![label as f64; 2]).collect();
+            if let Some(alpha) = krippendorff_alpha(&units, Scale::Ordinal).unwrap() {
+                prop_assert!((alpha - 1.0).abs() < 1e-12);
+            }
+        }
+    }
+}

@@ -192,3 +192,100 @@ fn variance(values: &[f64]) -> f64 {
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     squares / values.len().max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference::{assert_close, assert_printed, assert_within, cases};
+    use super::*;
+
+    fn tally(successes: u64, trials: u64) -> Tally {
+        Tally::new(successes, trials).unwrap()
+    }
+
+    fn record() -> JudgeRecord {
+        JudgeRecord {
+            passes: tally(46, 50),
+            failures: tally(35, 50),
+        }
+    }
+
+    #[test]
+    fn corrected_rate_of_worked_example_11() {
+        let corrected = rogan_gladen(tally(164, 200), &record()).unwrap();
+        assert_printed(corrected.rate, 0.838_710);
+        assert_printed(corrected.standard_error, 0.069_984);
+    }
+
+    #[test]
+    fn sensitivity_and_specificity_carry_wilson_intervals() {
+        let sensitivity = sensitivity(&record(), 0.95).unwrap();
+        assert_close(sensitivity.rate, 0.92);
+        assert_printed(sensitivity.interval.low, 0.811_618);
+        assert_close(specificity(&record(), 0.95).unwrap().rate, 0.7);
+        let blind = JudgeRecord {
+            passes: tally(0, 0),
+            failures: tally(1, 2),
+        };
+        assert!(super::sensitivity(&blind, 0.95).is_err());
+    }
+
+    #[test]
+    fn a_useless_judge_is_an_error() {
+        let coin = JudgeRecord {
+            passes: tally(5, 10),
+            failures: tally(5, 10),
+        };
+        assert!(matches!(
+            rogan_gladen(tally(5, 10), &coin),
+            Err(Error::UselessJudge { .. })
+        ));
+        assert!(rogan_gladen(tally(0, 0), &record()).is_err());
+    }
+
+    #[test]
+    fn a_corrected_rate_stays_between_zero_and_one() {
+        let corrected = rogan_gladen(tally(200, 200), &record()).unwrap();
+        assert_within(corrected.rate, 1.0, 0.0);
+        assert!(corrected.uncut > 1.0);
+    }
+
+    #[test]
+    fn powered_mean_agrees_with_the_reference() {
+        for case in cases("powered_mean") {
+            let items: Vec<LabelledItem> = case
+                .numbers("human")
+                .into_iter()
+                .zip(case.numbers("judge"))
+                .map(|(human, judge)| LabelledItem { human, judge })
+                .collect();
+            let result =
+                powered_mean(&items, &case.numbers("unlabelled"), case.number("level")).unwrap();
+            assert_close(result.mean, case.number("mean"));
+            assert_close(result.interval.low, case.number("low"));
+            assert_close(result.interval.high, case.number("high"));
+        }
+    }
+
+    #[test]
+    fn a_judge_that_never_varies_is_ignored() {
+        let items: Vec<LabelledItem> = [0.0, 1.0, 1.0]
+            .into_iter()
+            .map(|human| LabelledItem { human, judge: 1.0 })
+            .collect();
+        let result = powered_mean(&items, &[1.0; 40], 0.9).unwrap();
+        assert_within(result.weight, 0.0, 0.0);
+        assert_close(result.mean, 2.0 / 3.0);
+    }
+
+    #[test]
+    fn too_few_items_and_bad_scores_are_errors() {
+        let item = LabelledItem {
+            human: 1.0,
+            judge: 0.5,
+        };
+        assert!(powered_mean(&[item], &[1.0], 0.9).is_err());
+        assert!(powered_mean(&[item, item], &[], 0.9).is_err());
+        assert!(powered_mean(&[item, item], &[f64::NAN], 0.9).is_err());
+        assert!(powered_mean(&[item, item], &[1.0], 1.0).is_err());
+    }
+}

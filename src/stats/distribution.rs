@@ -61,7 +61,7 @@ pub(super) fn t_sf(t: f64, df: f64) -> f64 {
     if df >= T_EXPANSION_FROM {
         return normal_sf(t_as_normal(square, df));
     }
-    if square < df {
+    if square < 1.0 {
         0.5 - 0.5 * beta_reg(0.5, 0.5 * df, square / (df + square))
     } else {
         0.5 * beta_reg(0.5 * df, 0.5, df / (df + square))

@@ -307,3 +307,6 @@ pub fn ewma(weeks: &[Week]) -> Result<Vec<Option<EwmaPoint>>, Error> {
     }
     Ok(points)
 }
+
+#[cfg(test)]
+mod tests;

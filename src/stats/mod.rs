@@ -23,6 +23,8 @@ pub mod simulate;
 
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod totality;
 
 pub use error::Error;
 pub use proportion::Interval;

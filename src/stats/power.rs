@@ -27,7 +27,7 @@ impl Risk {
         error::check("power", "above alpha", power, |power| power > alpha)?;
         Ok(Self {
             z_alpha: normal_upper_quantile(alpha),
-            z_power: normal_upper_quantile(1.0 - power),
+            z_power: -normal_upper_quantile(power),
         })
     }
 
@@ -193,7 +193,7 @@ pub fn graded_cases(sd: f64, effect: f64, risk: Risk) -> Result<SampleSize, Erro
 /// If `sd` is negative or not finite.
 pub fn graded_mde(sd: f64, n: u64, risk: Risk) -> Result<Option<f64>, Error> {
     error::non_negative("standard deviation", sd)?;
-    Ok((n > 0).then(|| risk.sum() * sd / (n as f64).sqrt()))
+    Ok((n > 0).then(|| (risk.sum() * (sd / (n as f64).sqrt())).min(f64::MAX)))
 }
 
 /// Design effect of clusters of `cluster_size` cases with intraclass correlation `icc`:
@@ -264,7 +264,7 @@ impl VarianceComponents {
             return None;
         }
         let variance = self.between + self.within / trials as f64;
-        Some((variance / cases as f64).sqrt())
+        Some((variance / cases as f64).sqrt().min(f64::MAX))
     }
 }
 
@@ -315,7 +315,7 @@ pub fn repeat_plans(
             trials,
             cases,
             standard_error,
-            mde: risk.sum() * standard_error,
+            mde: (risk.sum() * standard_error).min(f64::MAX),
         })
     });
     Ok(plans.collect())

@@ -89,3 +89,40 @@ pub(super) fn in_blocks<T: Send>(
 pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_fixed_by_its_seed_and_block() {
+        let bits = |seed, block| Stream::new(seed, block).bits();
+        assert_eq!(bits(1, 0), bits(1, 0));
+        assert_ne!(bits(1, 0), bits(1, 1));
+        assert_ne!(bits(1, 0), bits(2, 0));
+        assert_eq!(Stream::new(1, 0).below(0), 0);
+    }
+
+    #[test]
+    fn numbers_are_even_over_their_range() {
+        let mut stream = Stream::new(3, 0);
+        let mut counts = [0; 10];
+        for _ in 0..10_000 {
+            counts[stream.below(10)] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (850..1150).contains(count)),
+            "{counts:?}"
+        );
+        let mean = (0..10_000).map(|_| stream.uniform()).sum::<f64>() / 10_000.0;
+        assert!((mean - 0.5).abs() < 0.02);
+    }
+
+    #[test]
+    fn blocks_come_in_order_whatever_the_threads() {
+        let run = |threads| in_blocks(1000, 5, threads, |stream, size| (size, stream.bits()));
+        assert_eq!(run(1), run(4));
+        assert_eq!(run(2).iter().map(|block| block.0).sum::<usize>(), 1000);
+        assert!(in_blocks(0, 5, 3, |_, size| size).is_empty());
+    }
+}

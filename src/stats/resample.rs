@@ -352,3 +352,151 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
         low
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::reference::{assert_close, assert_within, cases};
+    use super::*;
+
+    fn amounts(candidate: &[f64], baseline: &[f64]) -> Vec<Amounts> {
+        candidate
+            .iter()
+            .zip(baseline)
+            .map(|(&candidate, &baseline)| Amounts {
+                candidate,
+                baseline,
+            })
+            .collect()
+    }
+
+    fn latencies(factor: f64) -> Vec<Amounts> {
+        let mut stream = Stream::new(21, 0);
+        let baseline: Vec<f64> = (0..60)
+            .map(|_| 100.0 - 300.0 * stream.uniform().ln())
+            .collect();
+        let candidate: Vec<f64> = baseline
+            .iter()
+            .map(|b| b * factor * (0.9 + 0.2 * stream.uniform()))
+            .collect();
+        amounts(&candidate, &baseline)
+    }
+
+    #[test]
+    fn percentiles_are_nearest_ranks() {
+        let values = [15.0, 20.0, 35.0, 40.0, 50.0];
+        for (share, expected) in [
+            (0.05, 15.0),
+            (0.3, 20.0),
+            (0.4, 20.0),
+            (0.5, 35.0),
+            (1.0, 50.0),
+        ] {
+            assert_within(percentile(&values, share).unwrap(), expected, 0.0);
+        }
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_within(percentile(&hundred, 0.95).unwrap(), 95.0, 0.0);
+        assert!(percentile(&[], 0.5).is_err());
+        assert!(percentile(&[f64::NAN], 0.5).is_err());
+        assert!(percentile(&values, 0.0).is_err());
+    }
+
+    #[test]
+    fn a_slower_candidate_is_a_regression_beyond_the_limit() {
+        let slower = percentile_ratio(&latencies(1.3), 0.5, 1.1, 0.9, 7).unwrap();
+        assert!(slower.p_regression < 0.01 && slower.p_noninferior > 0.9);
+        assert!(slower.interval.contains(slower.ratio));
+        let same = percentile_ratio(&latencies(1.0), 0.95, 1.2, 0.9, 7).unwrap();
+        assert!(same.p_noninferior < 0.05 && same.p_regression > 0.05);
+    }
+
+    #[test]
+    fn interval_and_p_agree_at_every_limit() {
+        let pairs = latencies(1.05);
+        let interval = percentile_ratio(&pairs, 0.5, 1.1, 0.9, 3).unwrap().interval;
+        for limit in [0.9, 1.0, 1.05, interval.high, interval.high + 1e-9, 1.2] {
+            let result = percentile_ratio(&pairs, 0.5, limit, 0.9, 3).unwrap();
+            assert_eq!(
+                result.p_noninferior < 0.05,
+                interval.high < limit,
+                "{limit}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_ratio_of_totals_comes_near_the_reference() {
+        for case in cases("totals_ratio") {
+            let pairs = amounts(&case.numbers("candidate"), &case.numbers("baseline"));
+            let result = totals_ratio(&pairs, case.number("level"), 1).unwrap();
+            assert_within(
+                result.interval.low,
+                case.number("low"),
+                0.01 * case.number("low"),
+            );
+            assert_within(
+                result.interval.high,
+                case.number("high"),
+                0.01 * case.number("high"),
+            );
+            assert!(result.interval.contains(result.ratio));
+        }
+    }
+
+    #[test]
+    fn results_depend_on_the_seed_and_not_on_the_threads() {
+        let pairs = latencies(1.1);
+        let totals = |seed, threads| totals_ratio_on(&pairs, 0.9, seed, threads).unwrap();
+        assert_eq!(totals(1, 1), totals(1, 3));
+        assert_ne!(totals(1, 1), totals(2, 1));
+        let p95 = |threads| percentile_ratio_on(&pairs, 0.95, 1.1, 0.9, (1, threads)).unwrap();
+        assert_eq!(p95(1), p95(3));
+    }
+
+    #[test]
+    fn equal_arms_have_ratio_one_and_no_spread() {
+        let pairs = amounts(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]);
+        let totals = totals_ratio(&pairs, 0.9, 1).unwrap();
+        assert_close(totals.interval.low, 1.0);
+        assert_close(totals.interval.high, 1.0);
+        let p50 = percentile_ratio(&pairs, 0.5, 1.1, 0.9, 1).unwrap();
+        assert_close(p50.p_regression, 1.0);
+        assert_close(p50.p_noninferior, 1.0 / 10_001.0);
+    }
+
+    #[test]
+    fn zeros_are_handled_and_bad_amounts_refused() {
+        let none = amounts(&[0.0, 0.0], &[0.0, 0.0]);
+        assert_close(totals_ratio(&none, 0.9, 1).unwrap().ratio, 1.0);
+        let free = amounts(&[1.0, 1.0], &[0.0, 0.0]);
+        assert!(matches!(
+            totals_ratio(&free, 0.9, 1),
+            Err(Error::ZeroBaseline { .. })
+        ));
+        assert!(percentile_ratio(&free, 0.5, 1.1, 0.9, 1).is_err());
+        let partly = amounts(&[1.0, 1.0, 1.0], &[0.0, 0.0, 1.0]);
+        let result = totals_ratio(&partly, 0.9, 1).unwrap();
+        assert!(result.interval.low <= result.interval.high && result.interval.high <= f64::MAX);
+        assert!(totals_ratio(&amounts(&[-1.0], &[1.0]), 0.9, 1).is_err());
+        assert!(totals_ratio(&amounts(&[f64::NAN], &[1.0]), 0.9, 1).is_err());
+        assert!(totals_ratio(&[], 0.9, 1).is_err());
+        let single = totals_ratio(&amounts(&[3.0], &[2.0]), 0.9, 1).unwrap();
+        assert_close(single.interval.low, 1.5);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn bounds_are_in_order(values in prop::collection::vec((0.0..9.0_f64, 0.1..9.0_f64), 1..8), seed in 0_u64..99) {
+            let (candidate, baseline): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
+            let pairs = amounts(&candidate, &baseline);
+            let totals = totals_ratio(&pairs, 0.9, seed).unwrap();
+            prop_assert!(totals.interval.low <= totals.interval.high);
+            let p50 = percentile_ratio(&pairs, 0.5, 1.1, 0.9, seed).unwrap();
+            prop_assert!(p50.interval.low <= p50.interval.high);
+            prop_assert!(p50.p_noninferior > 0.0 && p50.p_noninferior <= 1.0);
+        }
+    }
+}

@@ -203,3 +203,6 @@ fn simpson(upper: f64) -> Vec<(f64, f64)> {
     }
     points
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,9 @@ use super::random::{Stream, in_blocks, threads};
 /// Mean tests below this many cases flip signs instead of using t.
 const FEW_CASES: u32 = 20;
 
+/// More draws are refused.
+const MOST_DRAWS: f64 = 1e7;
+
 /// A comparison to simulate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Design {
@@ -126,8 +129,8 @@ impl Simulation {
 /// Models and Their Application*, ch. 4.
 ///
 /// # Errors
-/// If a rate is not in [0, 1], there is no case, trial or draw, `alpha` or `margin` is not in
-/// (0, 1); [`Error::ImpossibleCorrelation`] if no outcomes have these rates and correlation. An
+/// If a rate is not in [0, 1], there is no case, trial or draw, or more than 10 million draws,
+/// `alpha` or `margin` is not in (0, 1); [`Error::ImpossibleCorrelation`] if no outcomes have these rates and correlation. An
 /// arm that always passes or always fails has correlation 0.
 pub fn simulate(
     design: &Design,
@@ -150,6 +153,12 @@ fn simulate_on(
     error::open_unit("alpha", alpha)?;
     error::open_unit("margin", margin)?;
     error::at_least("draws", 1, draws)?;
+    error::check(
+        "number of draws",
+        "at most 10 million",
+        draws as f64,
+        |draws| draws <= MOST_DRAWS,
+    )?;
     let blocks = in_blocks(draws, seed, threads, |stream, size| {
         let mut tally = Outcomes::default();
         for _ in 0..size {
@@ -188,7 +197,9 @@ fn simulate_on(
 fn single(design: &Design, stream: &mut Stream) -> PairedCounts {
     let (p, q) = (design.rate, design.candidate_rate());
     let spread = (p * (1.0 - p) * q * (1.0 - q)).sqrt();
-    let both = (p * q + design.correlation * spread).clamp((p + q - 1.0).max(0.0), p.min(q));
+    let both = (p * q + design.correlation * spread)
+        .max(p + q - 1.0)
+        .clamp(0.0, p.min(q));
     let mut counts = PairedCounts::default();
     for _ in 0..design.cases {
         let place = stream.uniform();
@@ -347,3 +358,6 @@ fn sign_flip_of_integers(differences: &[i64]) -> f64 {
         .sum::<f64>()
         .min(1.0)
 }
+
+#[cfg(test)]
+mod tests;

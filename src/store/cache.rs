@@ -115,20 +115,22 @@ struct Place {
     offset: u64,
 }
 
-/// The cache of a project, open for one run.
-#[derive(Debug)]
-pub struct Cache {
-    folder: Utf8PathBuf,
-    mode: CacheMode,
+/// The answers of earlier runs.
+#[derive(Debug, Default)]
+pub struct CacheReader {
     places: HashMap<Digest, Place>,
     segments: Vec<(Utf8PathBuf, Option<File>)>,
-    writer: Option<Segment>,
-    own_name: String,
     /// Entries that were found and did not hold what they should: they count as misses.
     pub corrupt: u64,
 }
 
-/// The segment that this run writes.
+/// The segment of this run, begun with its first answer.
+#[derive(Debug)]
+pub struct CacheWriter {
+    path: Option<Utf8PathBuf>,
+    segment: Option<Segment>,
+}
+
 #[derive(Debug)]
 struct Segment {
     path: Utf8PathBuf,
@@ -157,40 +159,19 @@ const EXTENSION: &str = "jsonl";
 const INDEX_EXTENSION: &str = "idx";
 const INDEX_RECORD: usize = 44;
 
-impl Cache {
-    /// Opens the cache below the state folder. `name` is the segment that this run will write.
+impl CacheReader {
+    /// Opens the cache below the state folder.
     ///
     /// # Errors
-    /// When the folder is there and can not be read.
-    pub fn open(state: &Utf8Path, mode: CacheMode, name: &str) -> Result<Self, CacheError> {
-        let folder = state.join("cache");
-        let mut cache = Self {
-            folder,
-            mode,
-            places: HashMap::new(),
-            segments: Vec::new(),
-            writer: None,
-            own_name: name.to_owned(),
-            corrupt: 0,
-        };
+    /// When a segment is there and can not be read.
+    pub fn open(state: &Utf8Path, mode: CacheMode) -> Result<Self, CacheError> {
+        let mut cache = Self::default();
         if mode.reads() {
-            for path in segment_paths(&cache.folder) {
+            for path in segment_paths(&cache_folder(state)) {
                 cache.add_segment(&path)?;
             }
         }
         Ok(cache)
-    }
-
-    /// How many answers the cache can find.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Whether the cache can find no answer.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
     }
 
     fn add_segment(&mut self, path: &Utf8Path) -> Result<(), CacheError> {
@@ -202,6 +183,18 @@ impl Cache {
         }
         self.segments.push((path.to_owned(), None));
         Ok(())
+    }
+
+    /// How many answers can be found.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether no answer can be found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 
     /// Whether an answer is stored, without reading it.
@@ -232,22 +225,29 @@ impl Cache {
         file.read_exact(&mut line).ok()?;
         Some(line)
     }
+}
+
+impl CacheWriter {
+    /// A writer of the segment `name` below the state folder.
+    #[must_use]
+    pub fn new(state: &Utf8Path, mode: CacheMode, name: &str) -> Self {
+        let path = cache_folder(state).join(format!("{name}.{EXTENSION}"));
+        Self { path: mode.writes().then_some(path), segment: None }
+    }
 
     /// Stores an answer. `request` is the canonical JSON whose digest is the key.
     ///
     /// # Errors
     /// When the file system refuses.
     pub fn put(&mut self, key: Digest, request: &str, reply: &CachedReply, at: Timestamp) -> Result<(), CacheError> {
-        if !self.mode.writes() {
-            return Ok(());
-        }
-        if self.writer.is_none() {
-            self.writer = Some(self.begin_segment()?);
-        }
-        let Some(segment) = &mut self.writer else { return Ok(()) };
-        let io = |source| CacheError { action: "write", path: segment.path.clone(), source };
-        let request = RawValue::from_string(request.to_owned()).map_err(|e| io(e.into()))?;
-        let entry = EntryOut { key, request: &request, reply, at };
+        let Some(path) = &self.path else { return Ok(()) };
+        let segment = match &mut self.segment {
+            Some(segment) => segment,
+            None => self.segment.insert(begin_segment(path)?),
+        };
+        let io = |source| CacheError { action: "write", path: path.clone(), source };
+        let request: &RawValue = serde_json::from_str(request).map_err(|e| io(e.into()))?;
+        let entry = EntryOut { key, request, reply, at };
         let mut line = serde_json::to_vec(&entry).map_err(|e| io(e.into()))?;
         line.pop();
         let sum = Digest::of_bytes(&line).short(SUM_DIGITS);
@@ -259,34 +259,31 @@ impl Cache {
         Ok(())
     }
 
-    fn begin_segment(&self) -> Result<Segment, CacheError> {
-        let path = self.folder.join(format!("{}.{EXTENSION}", self.own_name));
-        let io = |source| CacheError { action: "create", path: path.clone(), source };
-        std::fs::create_dir_all(&self.folder).map_err(io)?;
-        let file = File::options().create(true).append(true).open(&path).map_err(io)?;
-        let written = file.metadata().map_err(io)?.len();
-        let index = if written > 0 { build_index(&path)? } else { Vec::new() };
-        Ok(Segment { path, file: BufWriter::with_capacity(1 << 16, file), written, index })
-    }
-
-    /// Hands what was stored to the operating system.
-    ///
-    /// # Errors
-    /// When the file system refuses.
-    pub fn flush(&mut self) -> Result<(), CacheError> {
-        let Some(segment) = &mut self.writer else { return Ok(()) };
-        segment.file.flush().map_err(|source| CacheError { action: "write", path: segment.path.clone(), source })
-    }
-
-    /// Writes the index of the run's own segment.
+    /// Hands what was stored to the operating system and writes the segment's index.
     ///
     /// # Errors
     /// When the file system refuses.
     pub fn finish(&mut self) -> Result<(), CacheError> {
-        self.flush()?;
-        let Some(segment) = &self.writer else { return Ok(()) };
+        let Some(segment) = &mut self.segment else { return Ok(()) };
+        let flushed = segment.file.flush();
+        flushed.map_err(|source| CacheError { action: "write", path: segment.path.clone(), source })?;
         write_index(&segment.path, segment.written, &segment.index)
     }
+}
+
+fn cache_folder(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("cache")
+}
+
+fn begin_segment(path: &Utf8Path) -> Result<Segment, CacheError> {
+    let io = |source| CacheError { action: "create", path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    let file = File::options().create(true).append(true).open(path).map_err(io)?;
+    let written = file.metadata().map_err(io)?.len();
+    let index = if written > 0 { build_index(path)? } else { Vec::new() };
+    Ok(Segment { path: path.to_owned(), file: BufWriter::with_capacity(1 << 16, file), written, index })
 }
 
 const SUM_DIGITS: usize = 16;
@@ -394,7 +391,7 @@ pub struct CacheStats {
 /// # Errors
 /// When a segment can not be read.
 pub fn stats(state: &Utf8Path) -> Result<CacheStats, CacheError> {
-    let folder = state.join("cache");
+    let folder = cache_folder(state);
     let mut stats = CacheStats::default();
     let mut keys = std::collections::HashSet::new();
     for path in segment_paths(&folder) {
@@ -426,10 +423,10 @@ pub struct Pruned {
 /// # Errors
 /// When the file system refuses; the old segments are removed only after the new one is durable.
 pub fn prune(state: &Utf8Path, not_before: Option<Timestamp>, max_bytes: Option<u64>, name: &str) -> Result<Pruned, CacheError> {
-    let folder = state.join("cache");
+    let folder = cache_folder(state);
     let old = segment_paths(&folder);
     let mut pruned = Pruned::default();
-    let mut cache = Cache::open(state, CacheMode::ReadOnly, name)?;
+    let mut cache = CacheReader::open(state, CacheMode::ReadOnly)?;
     let mut total = 0;
     for path in &old {
         total += build_index(path)?.len();

@@ -9,7 +9,7 @@ use super::reply::MockOutcome;
 use crate::base::decode::Reader;
 use crate::base::digest::canonical_json;
 use crate::base::{Node, Table};
-use crate::provider::Reply;
+use crate::http::{Headers, Reply};
 
 /// A fault, and which attempts of which trials it hits.
 #[derive(Debug)]
@@ -146,10 +146,11 @@ fn read_status(
     } else {
         "text/plain"
     };
-    let mut headers = vec![("content-type".to_owned(), kind.to_owned())];
+    let mut headers = vec![("content-type", kind.to_owned())];
     if let Some(seconds) = seconds {
-        headers.push(("retry-after".to_owned(), seconds?.to_string()));
+        headers.push(("retry-after", seconds?.to_string()));
     }
+    let headers = Headers::from_pairs(headers.iter().map(|(name, value)| (*name, value.as_str())));
     Some(Effect::Status(Reply {
         status,
         headers,

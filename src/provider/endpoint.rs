@@ -1,0 +1,223 @@
+//! A model that can be asked: the one door through which every provider is called, on the wire or
+//! not. What is sent is sealed first, so that its key is known before anything leaves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::call::{Call, CallError, EncodeError, Encoded};
+use super::codec::Codec;
+use super::exec::Exec;
+use super::key::{Wire, wire};
+use super::mock::{MockOutcome, MockRules};
+use super::replay::Cassette;
+use super::classify;
+use crate::chat::{ErrorClass, Finish, ModelSpec, Response};
+use crate::http::{Client, HttpRequest, Redactor, Secret};
+
+/// A model with everything that is needed to ask it.
+pub struct Endpoint {
+    /// The model.
+    pub spec: ModelSpec,
+    transport: Transport,
+}
+
+/// How an endpoint is reached.
+pub enum Transport {
+    /// Over the network.
+    Remote {
+        /// The vendor's form.
+        codec: &'static dyn Codec,
+        /// The client.
+        client: Client,
+        /// The key's header.
+        auth: Option<(&'static str, Secret)>,
+        /// Takes known secrets out of messages.
+        redactor: Arc<Redactor>,
+    },
+    /// By the rules of a file.
+    Mock(Arc<MockRules>),
+    /// From a cassette.
+    Replay(Arc<Cassette>),
+    /// By a command of the user's own.
+    Exec {
+        /// The process.
+        exec: Arc<Exec>,
+        /// Takes known secrets out of messages.
+        redactor: Arc<Redactor>,
+    },
+}
+
+/// An answer and how long it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// The answer.
+    pub response: Response,
+    /// From sending to the last byte.
+    pub latency: Duration,
+}
+
+/// A call that is ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    url: String,
+    headers: Vec<(&'static str, String)>,
+    wire: Wire,
+}
+
+impl Sealed {
+    /// The cache key.
+    #[must_use]
+    pub fn key(&self) -> crate::base::Digest {
+        self.wire.key
+    }
+
+    /// The canonical JSON that the key is the digest of.
+    #[must_use]
+    pub fn request(&self) -> &str {
+        self.wire.request()
+    }
+}
+
+impl Endpoint {
+    /// A model reached in some way.
+    #[must_use]
+    pub fn new(spec: ModelSpec, transport: Transport) -> Self {
+        Self { spec, transport }
+    }
+
+    /// Whether calls leave this machine, or may.
+    #[must_use]
+    pub fn leaves_the_machine(&self) -> bool {
+        match self.transport {
+            Transport::Remote { .. } | Transport::Exec { .. } => true,
+            Transport::Mock(_) | Transport::Replay(_) => false,
+        }
+    }
+
+    /// Whether the price of an answer is nothing by nature.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        !self.leaves_the_machine()
+    }
+
+    /// Puts a call into the form in which it is sent.
+    ///
+    /// # Errors
+    /// When the vendor can not express something that the request asks for.
+    pub fn seal(&self, call: &Call<'_>) -> Result<Sealed, EncodeError> {
+        let encoded = match &self.transport {
+            Transport::Remote { codec, .. } => codec.encode(&self.spec, call.request)?,
+            Transport::Mock(rules) => local("mock:", rules.identity(call)),
+            Transport::Replay(cassette) => {
+                let subject = &call.subject;
+                let identity = json!({
+                    "cassette": cassette.digest(),
+                    "case": subject.case.id,
+                    "version": subject.version.hash,
+                    "scorer": subject.scorer,
+                });
+                local("replay:", identity)
+            }
+            Transport::Exec { exec, .. } => local("exec:", exec.identity(call, self.spec.id())),
+        };
+        let wire = wire(&encoded, self.spec.provider, call.subject.repeat);
+        Ok(Sealed { url: encoded.url, headers: encoded.headers, wire })
+    }
+
+    /// Sends a sealed call once. `attempt` counts from 1.
+    ///
+    /// # Errors
+    /// When there is no usable answer within the deadline.
+    pub async fn send(&self, sealed: &Sealed, call: &Call<'_>, attempt: u32, deadline: Duration) -> Result<Answered, CallError> {
+        let begun = tokio::time::Instant::now();
+        let mut answered = match &self.transport {
+            Transport::Remote { codec, client, auth, redactor } => {
+                let request = HttpRequest { headers: &sealed.headers, auth: auth.as_ref(), ..HttpRequest::post(&sealed.url, sealed.wire.body().as_bytes()) };
+                let reply = client.send(&request, deadline).await;
+                let decoded = match reply {
+                    Ok(reply) => codec.decode(&reply),
+                    Err(fault) => Err(classify::exchange_error(&fault)),
+                };
+                let mut response = decoded.map_err(|error| redacted(error, redactor))?;
+                if let std::borrow::Cow::Owned(clean) = redactor.redact(&response.text) {
+                    response.text = clean;
+                }
+                Answered { response, latency: begun.elapsed() }
+            }
+            Transport::Mock(rules) => mock(rules.answer(call, attempt), deadline).await?,
+            Transport::Replay(cassette) => {
+                let (response, latency) = cassette.answer(call)?;
+                Answered { response, latency }
+            }
+            Transport::Exec { exec, redactor } => {
+                let answer = tokio::time::timeout(deadline, exec.answer(call, self.spec.id())).await;
+                let timed_out = |_| CallError::new(ErrorClass::Timeout, format!("no answer within {deadline:?}"));
+                let response = answer.map_err(timed_out)?.map_err(|error| redacted(error, redactor))?;
+                Answered { response, latency: begun.elapsed() }
+            }
+        };
+        check_finish(&answered.response.finish)?;
+        let response = &mut answered.response;
+        if response.text.is_empty()
+            && let Some(refusal) = response.refusal.take()
+        {
+            response.text = refusal;
+        }
+        Ok(answered)
+    }
+}
+
+fn local(url: &str, body: serde_json::Value) -> Encoded {
+    Encoded { url: url.to_owned(), headers: Vec::new(), body }
+}
+
+fn redacted(mut error: CallError, redactor: &Redactor) -> CallError {
+    if let std::borrow::Cow::Owned(clean) = redactor.redact(&error.message) {
+        error.message = clean;
+    }
+    error
+}
+
+/// A reason to stop that is none of an answer makes the call an error, never a wrong answer.
+fn check_finish(finish: &Finish) -> Result<(), CallError> {
+    match finish {
+        Finish::Stop | Finish::Length | Finish::Tool | Finish::Refusal | Finish::Filtered | Finish::ToolFault => Ok(()),
+        Finish::Error(word) => Err(CallError::new(ErrorClass::Server, format!("the provider ended the answer with `{word}`"))),
+        Finish::Other(word) => {
+            let word = crate::base::text::visible_line(&crate::base::text::shorten(word, 60));
+            let message = format!("the provider ended the answer with `{word}`, which is not known here");
+            Err(CallError::new(ErrorClass::UnknownFinish, message))
+        }
+    }
+}
+
+async fn mock(outcome: MockOutcome, deadline: Duration) -> Result<Answered, CallError> {
+    let wait = |latency: Duration| async move {
+        if latency > Duration::ZERO {
+            tokio::time::sleep(latency.min(deadline)).await;
+        }
+        if latency >= deadline {
+            return Err(CallError::new(ErrorClass::Timeout, format!("no answer within {deadline:?}")));
+        }
+        Ok(())
+    };
+    match outcome {
+        MockOutcome::Answer { response, latency } => {
+            wait(latency).await?;
+            Ok(Answered { response, latency })
+        }
+        MockOutcome::Http { reply, latency } => {
+            wait(latency).await?;
+            Err(classify::reply_error(&reply))
+        }
+        MockOutcome::Hang => {
+            wait(deadline).await?;
+            Err(CallError::new(ErrorClass::Timeout, "the mock gave no reply in time"))
+        }
+        other @ (MockOutcome::Cut | MockOutcome::BadJson | MockOutcome::Empty | MockOutcome::Refuse | MockOutcome::NoRule { .. }) => {
+            Err(other.error().unwrap_or_else(|| CallError::new(ErrorClass::Internal, "the mock has no fault")))
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! When a provider is given up: at once for faults that no retry can mend, else after ten failures
+//! in a row of one class without a success between.
+
+use std::time::Duration;
+
+use crate::chat::ErrorClass;
+use crate::provider::CallError;
+use crate::record::Skip;
+
+/// Why a run is stopped before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// How the trials that are left are recorded.
+    pub skip: Skip,
+    /// One word, as in reliability-security.md.
+    pub reason: &'static str,
+    /// A sentence for people.
+    pub message: String,
+}
+
+const IN_A_ROW: u32 = 10;
+
+/// The failures in a row of one endpoint.
+#[derive(Debug, Clone, Default)]
+pub struct Circuit {
+    row: Option<(ErrorClass, u32)>,
+    paused_until: Duration,
+    answered: bool,
+}
+
+impl Circuit {
+    /// Notes an answer.
+    pub fn success(&mut self) {
+        self.row = None;
+        self.answered = true;
+    }
+
+    /// Notes a failure, and says whether the run is to be stopped. Push-backs during one pause count
+    /// once: `pause_ends` is when the pause of this one ends.
+    pub fn failure(&mut self, error: &CallError, now: Duration, pause_ends: Option<Duration>) -> Option<Stop> {
+        if let Some(stop) = fatal(error) {
+            return Some(stop);
+        }
+        let class = error.class;
+        if let Some(end) = pause_ends {
+            if now < self.paused_until {
+                return None;
+            }
+            self.paused_until = end;
+        }
+        if !counts(class) {
+            return None;
+        }
+        let count = match self.row {
+            Some((last, count)) if last == class => count + 1,
+            _ => 1,
+        };
+        self.row = Some((class, count));
+        // A fault of single cases stops the run only when nothing has ever been answered.
+        let stops = count >= IN_A_ROW && !(self.answered && is_of_the_request(class));
+        stops.then(|| Stop {
+            skip: Skip::Infra,
+            reason: reason(class),
+            message: format!("{IN_A_ROW} attempts in a row failed with no answer between: {}", error.message),
+        })
+    }
+}
+
+/// Faults that no further attempt of any trial can mend.
+fn fatal(error: &CallError) -> Option<Stop> {
+    let what = match error.class {
+        ErrorClass::Auth => "the provider refuses the key",
+        ErrorClass::Quota => "the account has no quota left",
+        ErrorClass::ModelMissing => "the provider has no such model",
+        ErrorClass::Tls => "there is no trusted connection",
+        _ => return None,
+    };
+    let message = format!("{what}: {}", error.message);
+    Some(Stop { skip: Skip::Infra, reason: reason(error.class), message })
+}
+
+fn counts(class: ErrorClass) -> bool {
+    !matches!(class, ErrorClass::NoRecording | ErrorClass::Judge | ErrorClass::Internal | ErrorClass::FilteredInput)
+}
+
+fn is_of_the_request(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::BadRequest | ErrorClass::ContextLength | ErrorClass::RequestTooLarge)
+}
+
+fn reason(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::Auth => "auth",
+        ErrorClass::Quota => "quota",
+        ErrorClass::ModelMissing => "model_missing",
+        ErrorClass::Tls => "tls",
+        ErrorClass::Dns => "dns",
+        ErrorClass::BadRequest | ErrorClass::ContextLength | ErrorClass::RequestTooLarge => "bad_request",
+        ErrorClass::RateLimit
+        | ErrorClass::Overloaded
+        | ErrorClass::Server
+        | ErrorClass::Timeout
+        | ErrorClass::Conflict
+        | ErrorClass::Connect
+        | ErrorClass::FilteredInput
+        | ErrorClass::BadBody
+        | ErrorClass::ReplyTooLarge
+        | ErrorClass::Empty
+        | ErrorClass::UnknownFinish
+        | ErrorClass::Judge
+        | ErrorClass::Internal
+        | ErrorClass::NoRecording => "provider_down",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: ErrorClass) -> CallError {
+        CallError::new(class, "x")
+    }
+
+    #[test]
+    fn ten_failures_in_a_row_of_one_class_stop_the_run() {
+        let mut circuit = Circuit::default();
+        for _ in 0..9 {
+            assert_eq!(circuit.failure(&error(ErrorClass::Connect), Duration::ZERO, None), None);
+        }
+        let stop = circuit.failure(&error(ErrorClass::Connect), Duration::ZERO, None);
+        assert_eq!(stop.map(|stop| stop.reason), Some("provider_down"));
+    }
+
+    #[test]
+    fn a_success_or_another_class_begins_the_count_again() {
+        let mut circuit = Circuit::default();
+        for round in 0..30 {
+            let class = if round % 2 == 0 { ErrorClass::Server } else { ErrorClass::Timeout };
+            assert_eq!(circuit.failure(&error(class), Duration::ZERO, None), None);
+        }
+        for _ in 0..9 {
+            assert_eq!(circuit.failure(&error(ErrorClass::Server), Duration::ZERO, None), None);
+        }
+        circuit.success();
+        assert_eq!(circuit.failure(&error(ErrorClass::Server), Duration::ZERO, None), None);
+    }
+
+    #[test]
+    fn a_bad_key_stops_at_once_and_a_bad_request_only_when_nothing_was_answered() {
+        let mut circuit = Circuit::default();
+        let stop = circuit.failure(&error(ErrorClass::Auth), Duration::ZERO, None);
+        assert_eq!(stop.map(|stop| stop.reason), Some("auth"));
+        circuit.success();
+        for _ in 0..30 {
+            assert_eq!(circuit.failure(&error(ErrorClass::BadRequest), Duration::ZERO, None), None);
+        }
+    }
+
+    #[test]
+    fn push_backs_of_one_pause_count_once() {
+        let mut circuit = Circuit::default();
+        let end = Duration::from_secs(5);
+        for millis in 0..100 {
+            let now = Duration::from_millis(millis);
+            assert_eq!(circuit.failure(&error(ErrorClass::RateLimit), now, Some(end)), None);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The single owner of a run's state: it starts trials, writes what happened to the log in order,
+//! folds it, shows it to observers, and says when to stop.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::asking::Message;
+use super::circuit::Stop;
+use super::executor::{Shared, endpoint_id, run_trial, skipped};
+use super::gate::Gate;
+use super::job::{Interrupt, Job, RunOptions};
+use super::limiter::LimiterStatus;
+use crate::record::{Event, FinishReason, Fold, Run, Skip, TrialId};
+use crate::store::cache::{CacheError, CacheReader, CacheWriter};
+use crate::store::runs::{RunLog, RunLogError};
+
+/// Watches a run.
+pub trait Observer {
+    /// An event has been recorded.
+    fn event(&mut self, event: &Event, run: &Run);
+
+    /// Time has passed.
+    fn tick(&mut self, status: &Status, run: &Run);
+}
+
+/// What a run is doing at the moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Time since the run began.
+    pub elapsed: Duration,
+    /// Trials that have ended.
+    pub done: usize,
+    /// Trials planned.
+    pub planned: usize,
+    /// Requests in flight over all endpoints.
+    pub in_flight: u32,
+    /// The pause of an endpoint that pushed back, with its name.
+    pub pause: Option<(String, Duration)>,
+}
+
+/// Why a run could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The log can not be written.
+    #[error(transparent)]
+    Log(#[from] RunLogError),
+    /// The cache can not be written.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+/// A run that has ended, whatever way.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run.
+    pub run: Run,
+    /// The signal that ended it.
+    pub interrupt: Option<Interrupt>,
+    /// Cache entries that did not hold what they should.
+    pub corrupt_cache_entries: u64,
+}
+
+/// Where a run is recorded.
+pub struct Records {
+    /// The log.
+    pub log: RunLog,
+    /// The fold of all events so far.
+    pub fold: Fold,
+    /// The response cache, to read.
+    pub cache_reader: CacheReader,
+    /// The response cache, to write.
+    pub cache_writer: CacheWriter,
+}
+
+const DRAIN: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(100);
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+const SYNC_LINES: usize = 50;
+const CHANNEL: usize = 1_024;
+
+/// Carries out a plan.
+///
+/// # Errors
+/// When what happens can not be recorded: nothing more is sent then, and what is on disk resumes.
+pub async fn run(
+    job: Job,
+    options: RunOptions,
+    records: Records,
+    interrupts: mpsc::Receiver<Interrupt>,
+    observer: &mut dyn Observer,
+) -> Result<Finished, RunnerError> {
+    let (messages, inbox) = mpsc::channel(CHANNEL);
+    let Records { log, fold, cache_reader, cache_writer } = records;
+    let pending = pending(&job);
+    let deadline = options.deadline.map(|deadline| Instant::now() + deadline);
+    let endpoints = job.arms.iter().map(|arm| &arm.endpoint).chain(job.judges.values().map(|judge| &judge.endpoint));
+    let gates = endpoints
+        .map(|endpoint| {
+            let name = endpoint.spec.name.as_str();
+            (endpoint_id(endpoint), Gate::new(options.concurrency, options.rate, options.seed, name))
+        })
+        .collect();
+    let shared = Arc::new(Shared {
+        job,
+        options,
+        stopped: CancellationToken::new(),
+        stop: Mutex::new(None),
+        cache: Mutex::new(cache_reader),
+        gates,
+        messages,
+    });
+    let dispatcher = Dispatcher {
+        shared,
+        log,
+        fold,
+        cache: cache_writer,
+        begun: Instant::now(),
+        last_sync: Instant::now(),
+        syncing: None,
+        tasks: JoinSet::new(),
+        pending,
+        done: 0,
+        interrupt: None,
+        observer,
+    };
+    dispatcher.run(inbox, interrupts, deadline).await
+}
+
+/// The trials still to be run, last first: all, or those that an interrupted run has not finished.
+fn pending(job: &Job) -> Vec<TrialId> {
+    let finished = |trial: &TrialId| {
+        let record = job.prior.as_ref().and_then(|run| run.trial(*trial));
+        record.is_some_and(|record| record.score().is_some() || record.fault.is_some())
+    };
+    job.order.iter().rev().filter(|trial| !finished(trial)).copied().collect()
+}
+
+struct Dispatcher<'o> {
+    shared: Arc<Shared>,
+    log: RunLog,
+    fold: Fold,
+    cache: CacheWriter,
+    begun: Instant,
+    last_sync: Instant,
+    syncing: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    tasks: JoinSet<()>,
+    pending: Vec<TrialId>,
+    done: usize,
+    interrupt: Option<Interrupt>,
+    observer: &'o mut dyn Observer,
+}
+
+impl Dispatcher<'_> {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Message>,
+        mut interrupts: mpsc::Receiver<Interrupt>,
+        deadline: Option<Instant>,
+    ) -> Result<Finished, RunnerError> {
+        let mut batch = Vec::with_capacity(CHANNEL);
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut give_up_at: Option<Instant> = None;
+        self.start_trials();
+        while !self.tasks.is_empty() {
+            tokio::select! {
+                biased;
+                count = inbox.recv_many(&mut batch, CHANNEL) => {
+                    if count > 0 {
+                        self.take(&mut batch)?;
+                    }
+                }
+                Some(_) = self.tasks.join_next() => self.start_trials(),
+                Some(signal) = interrupts.recv() => {
+                    let again = self.interrupt.replace(signal).is_some();
+                    self.stop(Stop { skip: Skip::Cancelled, reason: "interrupted", message: "stopped by a signal".to_owned() });
+                    if again {
+                        self.tasks.abort_all();
+                    }
+                }
+                () = until(deadline), if !self.shared.stopped.is_cancelled() => {
+                    self.stop(Stop { skip: Skip::Deadline, reason: "deadline", message: "the time of --deadline is used up".to_owned() });
+                }
+                () = until(give_up_at), if give_up_at.is_some() => {
+                    self.tasks.abort_all();
+                    give_up_at = None;
+                }
+                _ = ticks.tick() => {
+                    self.sync_if_due()?;
+                    self.observe();
+                }
+            }
+            if give_up_at.is_none() && self.shared.stopped.is_cancelled() {
+                give_up_at = Some(Instant::now() + DRAIN);
+            }
+        }
+        while let Ok(message) = inbox.try_recv() {
+            batch.push(message);
+        }
+        self.take(&mut batch)?;
+        self.finish().await
+    }
+
+    /// Keeps as many trials going as requests may be in flight.
+    fn start_trials(&mut self) {
+        let most = self.shared.options.concurrency.max(1) as usize;
+        while self.tasks.len() < most && !self.shared.stopped.is_cancelled() {
+            let Some(trial) = self.pending.pop() else { return };
+            self.tasks.spawn(run_trial(Arc::clone(&self.shared), trial));
+        }
+    }
+
+    /// Records a batch of messages with one write, then lets the waiting requests go.
+    fn take(&mut self, batch: &mut Vec<Message>) -> Result<(), RunnerError> {
+        let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
+        let mut keep = Vec::new();
+        for message in batch.drain(..) {
+            match message {
+                Message::Happened(event) => self.record(&event)?,
+                Message::Intent(event, written) => {
+                    self.record(&event)?;
+                    waiting.push(written);
+                }
+                Message::Keep(answer) => keep.push(answer),
+                Message::Stop(stop) => self.stop(stop),
+            }
+        }
+        self.log.flush()?;
+        for written in waiting {
+            // A trial that was aborted meanwhile does not wait any more.
+            let _ = written.send(());
+        }
+        let now = self.shared.options.clock.now();
+        for answer in keep {
+            self.cache.put(answer.sealed.key(), answer.sealed.request(), &answer.reply, now)?;
+        }
+        if self.log.lines_since_sync() >= SYNC_LINES {
+            self.sync_if_due()?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, event: &Event) -> Result<(), RunnerError> {
+        let at = self.shared.options.clock.now();
+        let span = self.log.append(at, event)?;
+        self.fold.take(at, event, span);
+        self.done += usize::from(matches!(event, Event::TrialFinished(_)));
+        self.observer.event(event, self.fold.run());
+        Ok(())
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        let mut held = self.shared.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get_or_insert(stop);
+        drop(held);
+        self.shared.stopped.cancel();
+    }
+
+    /// Begins a sync on another thread, so that the disk does not hold up the requests; one at a
+    /// time, as soon as fifty lines or a second have gathered.
+    fn sync_if_due(&mut self) -> Result<(), RunnerError> {
+        if self.syncing.as_ref().is_some_and(|sync| !sync.is_finished()) {
+            return Ok(());
+        }
+        let lines = self.log.lines_since_sync();
+        if lines == 0 || (lines < SYNC_LINES && self.last_sync.elapsed() < SYNC_EVERY) {
+            return Ok(());
+        }
+        let file = self.log.sync_handle()?;
+        self.log.sync_begun();
+        self.last_sync = Instant::now();
+        self.syncing = Some(tokio::task::spawn_blocking(move || file.sync_data()));
+        Ok(())
+    }
+
+    fn observe(&mut self) {
+        let statuses = || self.shared.gates.values().map(Gate::status);
+        let pause = self
+            .shared
+            .job
+            .arms
+            .iter()
+            .filter_map(|arm| {
+                let gate = self.shared.gates.get(&endpoint_id(&arm.endpoint))?;
+                let pause = gate.status().pause?;
+                Some((arm.endpoint.spec.name.to_string(), pause))
+            })
+            .max_by_key(|(_, pause)| *pause);
+        let status = Status {
+            elapsed: self.begun.elapsed(),
+            done: self.done,
+            planned: self.shared.job.order.len(),
+            in_flight: statuses().map(|status: LimiterStatus| status.in_flight).sum(),
+            pause,
+        };
+        self.observer.tick(&status, self.fold.run());
+    }
+
+    /// Records what was not run, and the end; makes all of it durable.
+    async fn finish(mut self) -> Result<Finished, RunnerError> {
+        let stop = self.shared.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let skip = stop.as_ref().map_or(Skip::Cancelled, |stop| stop.skip);
+        let order = self.shared.job.order.clone();
+        for trial in order {
+            let ended = self.fold.run().trial(trial).is_some_and(|record| record.outcome.is_some());
+            if !ended {
+                self.record(&Event::TrialFinished(Box::new(skipped(trial, skip))))?;
+            }
+        }
+        let reason = match stop {
+            None => FinishReason::complete(),
+            Some(stop) => FinishReason { reason: stop.reason.to_owned(), message: Some(stop.message) },
+        };
+        self.record(&Event::RunFinished(reason))?;
+        self.observe();
+        self.log.flush()?;
+        if let Some(sync) = self.syncing.take() {
+            let _ = sync.await;
+        }
+        self.log.sync()?;
+        self.cache.finish()?;
+        let corrupt = self.shared.cache.lock().unwrap_or_else(PoisonError::into_inner).corrupt;
+        Ok(Finished { run: self.fold.finish(), interrupt: self.interrupt, corrupt_cache_entries: corrupt })
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

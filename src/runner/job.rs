@@ -1,0 +1,99 @@
+//! What the runner is given: the plan with everything that is needed to carry it out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{CaseId, Clock};
+use crate::chat::{AnswerFault, Price};
+use crate::dataset::Case;
+use crate::prompt::PromptVersion;
+use crate::provider::Endpoint;
+use crate::record::{Arm, AttemptFinished, Run, TrialId};
+use crate::score::{Judge, ScorerSpec};
+
+/// A plan, ready to be carried out.
+pub struct Job {
+    /// The planned cases, in the dataset's order.
+    pub cases: Arc<Vec<Case>>,
+    /// The trials in the order in which they are sent.
+    pub order: Vec<TrialId>,
+    /// The arms.
+    pub arms: Vec<ArmJob>,
+    /// The suite's scorers.
+    pub scorers: Vec<ScorerSpec>,
+    /// The scorers of cases that have their own, by the case's index.
+    pub own_scorers: HashMap<u32, Vec<ScorerSpec>>,
+    /// The judges, by scorer name.
+    pub judges: HashMap<String, JudgeJob>,
+    /// Faults of the answer that are scored instead of failing the trial.
+    pub score_faults: Vec<AnswerFault>,
+    /// What an interrupted run has done already.
+    pub prior: Option<Run>,
+}
+
+/// One arm of a plan.
+pub struct ArmJob {
+    /// Which side.
+    pub arm: Arm,
+    /// The version asked.
+    pub prompt: Arc<PromptVersion>,
+    /// The version's content hash as text.
+    pub hash: String,
+    /// What is added to a repeat's number: of two arms with the same version, the candidate's
+    /// repeats are numbered on from the baseline's, so that the answers are independent.
+    pub repeat_offset: u32,
+    /// The model asked.
+    pub endpoint: Arc<Endpoint>,
+    /// The price of its answers, where known.
+    pub price: Option<Price>,
+    /// The answers of a stored run in place of calls.
+    pub stored: Option<Arc<dyn StoredAnswers>>,
+}
+
+/// A judge with the model that it asks.
+pub struct JudgeJob {
+    /// The judge.
+    pub judge: Judge,
+    /// The version's content hash as text.
+    pub hash: String,
+    /// The model asked.
+    pub endpoint: Arc<Endpoint>,
+    /// The price of its answers, where known.
+    pub price: Option<Price>,
+}
+
+/// The answers of a stored run.
+pub trait StoredAnswers: Send + Sync {
+    /// The answer to a case's repeat (from 1).
+    fn answer(&self, case: &CaseId, repeat: u32) -> Option<AttemptFinished>;
+}
+
+/// How to run; nothing here can change a score.
+pub struct RunOptions {
+    /// Most requests in flight.
+    pub concurrency: u32,
+    /// Retries of ordinary faults.
+    pub retries: u32,
+    /// Time for one request.
+    pub timeout: Duration,
+    /// Time for the whole run.
+    pub deadline: Option<Duration>,
+    /// Requests a minute at most.
+    pub rate: Option<f64>,
+    /// Nothing may leave the machine.
+    pub offline: bool,
+    /// The seed of jitter.
+    pub seed: u64,
+    /// The wall clock, for the record.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A signal that stops a run: the first lets the requests in flight end, the second does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}

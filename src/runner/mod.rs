@@ -1,0 +1,15 @@
+//! Runs a plan: asks, scores, records. The executor drives each trial and says what happened over
+//! one bounded channel; the dispatcher owns the run's state, writes the log before anything is sent,
+//! and decides when to stop. Nothing else waits, and no task outlives the run.
+
+pub mod asking;
+pub mod circuit;
+pub mod dispatcher;
+pub mod executor;
+pub mod gate;
+pub mod job;
+pub mod limiter;
+pub mod retry;
+
+pub use dispatcher::{Finished, Observer, RunnerError, Status, run};
+pub use job::{ArmJob, Interrupt, Job, JudgeJob, RunOptions, StoredAnswers};
