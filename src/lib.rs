@@ -7,4 +7,6 @@ pub mod base;
 pub mod chat;
 pub mod prompt;
 pub mod dataset;
+pub mod registry;
+pub mod store;
 pub mod provider;
