@@ -1,0 +1,9 @@
+//! The file system's one owner: paths that stay in the project, atomic writes, locks, and what is
+//! kept in files.
+
+pub mod fs;
+pub mod path;
+pub mod registry;
+
+pub use fs::FsError;
+pub use path::{PathError, ProjectRoot};
