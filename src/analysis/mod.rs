@@ -2,7 +2,13 @@
 //! flips, segments. Numbers only; `verdict` judges them.
 
 pub mod arm;
+pub mod compare;
+pub mod flaky;
+pub mod segment;
 pub mod table;
 
-pub use arm::{ArmSummary, LatencySummary, RateInterval, UsageSummary};
+pub use arm::{ArmSummary, LatencySummary, RateInterval, RateSample, UsageSummary};
+pub use compare::{Amount, Fill, Measure, PairState, Pairing, Pairs};
+pub use flaky::{FlakyCase, Reliability, flaky_cases, reliability};
+pub use segment::{Segment, segments};
 pub use table::{ArmCell, CaseRow, CaseTable, Transition};

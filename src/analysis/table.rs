@@ -2,6 +2,8 @@
 //! come from a run of ours or from another tool's files.
 
 use crate::base::Fields;
+use crate::chat::AnswerFault;
+use crate::record::{Arm, Outcome, Run, Skip, TrialRecord};
 
 /// The planned cases with what is known of each side, in the dataset's order.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +101,98 @@ impl Transition {
     }
 }
 
+impl<'a> CaseTable<'a> {
+    /// The table of a run of ours.
+    #[must_use]
+    pub fn of_run(run: &'a Run) -> Self {
+        let has_baseline = run.arms().any(|arm| arm == Arm::Baseline);
+        let cell = |case, arm| ArmCell::of_trials(run.repeats(case, arm), run.header.scorers.len());
+        let rows = run.cases.iter().enumerate().map(|(index, case)| CaseRow {
+            id: case.id.as_str(),
+            line: case.line,
+            segment: &case.segment,
+            cluster: case.cluster.as_deref(),
+            must_pass: case.must_pass,
+            baseline: has_baseline.then(|| cell(index, Arm::Baseline)),
+            candidate: cell(index, Arm::Candidate),
+        });
+        Self {
+            rows: rows.collect(),
+            has_baseline,
+            repeat: run.header.repeat,
+            graded: false,
+        }
+    }
+}
+
 impl ArmCell {
+    /// Sums up the repeats of a case in an arm. The first `suite_scorers` scorers belong to the
+    /// suite; an answer with a fault scores 0 with each of them that did not see it.
+    #[must_use]
+    pub fn of_trials(trials: &[TrialRecord], suite_scorers: usize) -> Self {
+        let mut cell = Self::default();
+        let mut scorers: Vec<(u16, Mean)> = Vec::new();
+        let mut score = Mean::default();
+        for trial in trials {
+            match trial.outcome {
+                Some(Outcome::Passed) => cell.passed += 1,
+                Some(Outcome::Failed) => cell.failed += 1,
+                Some(Outcome::Errored) => cell.errored += 1,
+                Some(Outcome::Skipped) | None => cell.skip(trial.skipped),
+            }
+            if let Some(value) = trial.score() {
+                score.add(value);
+            }
+            for summary in &trial.scores {
+                add_score(&mut scorers, summary.scorer, summary.score);
+            }
+            if let Some(fault) = trial.fault.filter(|_| is_finished(trial)) {
+                cell.count_fault(fault);
+                for scorer in (0..suite_scorers).filter_map(|index| u16::try_from(index).ok()) {
+                    if !trial.scores.iter().any(|score| score.scorer == scorer) {
+                        add_score(&mut scorers, scorer, 0.0);
+                    }
+                }
+            }
+        }
+        cell.score = score.value();
+        scorers.sort_unstable_by_key(|(scorer, _)| *scorer);
+        cell.scorer_scores = scorers
+            .into_iter()
+            .filter_map(|(scorer, mean)| Some((scorer, mean.value()?)))
+            .collect();
+        #[expect(clippy::cast_precision_loss, reason = "token counts are below 2^53")]
+        let tokens = |count: Option<u64>| count.map(|count| count as f64);
+        cell.cost_usd = mean_known(trials, |trial| trial.answer.cost_usd);
+        cell.latency_ms = mean_known(trials, |trial| trial.latency_ms);
+        cell.input_tokens = mean_known(trials, |trial| tokens(trial.usage.input_tokens));
+        cell.output_tokens = mean_known(trials, |trial| tokens(trial.usage.output_tokens));
+        cell
+    }
+
+    fn skip(&mut self, why: Option<Skip>) {
+        self.skipped += 1;
+        match why {
+            Some(Skip::Offline) => self.offline += 1,
+            Some(Skip::Stopped) => self.stopped += 1,
+            Some(Skip::Budget | Skip::Deadline | Skip::Cancelled | Skip::Infra) | None => {}
+        }
+    }
+
+    fn count_fault(&mut self, fault: AnswerFault) {
+        let words = AnswerFault::WORDS.iter();
+        for ((_, word), count) in words.zip(&mut self.faults) {
+            *count += u32::from(*word == fault);
+        }
+    }
+
+    /// Repeats that ended without a result although they should have had one: neither saved by
+    /// stopping nor out of reach offline.
+    #[must_use]
+    pub fn lost(&self) -> u32 {
+        (self.errored + self.skipped).saturating_sub(self.offline + self.stopped)
+    }
+
     /// Repeats with a result.
     #[must_use]
     pub fn finished(&self) -> u32 {
@@ -140,6 +233,15 @@ impl ArmCell {
 }
 
 impl CaseRow<'_> {
+    /// One side of the case.
+    #[must_use]
+    pub fn arm(&self, arm: Arm) -> Option<&ArmCell> {
+        match arm {
+            Arm::Baseline => self.baseline.as_ref(),
+            Arm::Candidate => Some(&self.candidate),
+        }
+    }
+
     /// What became of the case.
     #[must_use]
     pub fn transition(&self) -> Transition {
@@ -156,4 +258,45 @@ impl CaseRow<'_> {
             },
         }
     }
+}
+
+/// A running mean.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean {
+    sum: f64,
+    count: u32,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / f64::from(self.count))
+    }
+}
+
+fn add_score(means: &mut Vec<(u16, Mean)>, scorer: u16, score: f64) {
+    if let Some((_, mean)) = means.iter_mut().find(|(index, _)| *index == scorer) {
+        mean.add(score);
+        return;
+    }
+    let mut mean = Mean::default();
+    mean.add(score);
+    means.push((scorer, mean));
+}
+
+fn is_finished(trial: &TrialRecord) -> bool {
+    matches!(trial.outcome, Some(Outcome::Passed | Outcome::Failed))
+}
+
+/// The mean over the repeats with an answer; `None` without an answer, or where one is unknown.
+fn mean_known(trials: &[TrialRecord], value: impl Fn(&TrialRecord) -> Option<f64>) -> Option<f64> {
+    let mut mean = Mean::default();
+    for trial in trials.iter().filter(|trial| trial.answer.answered) {
+        mean.add(value(trial)?);
+    }
+    mean.value()
 }

@@ -42,7 +42,7 @@ impl Verdict {
 }
 
 /// What one rule concludes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RuleVerdict {
     /// The rule holds.
     Pass,
@@ -51,6 +51,7 @@ pub enum RuleVerdict {
     /// Too little evidence.
     Inconclusive,
     /// The rule could not say anything: too few cases, no data, too few differing answers.
+    #[default]
     Skipped,
 }
 
@@ -93,7 +94,7 @@ pub struct Estimate {
     pub high: f64,
     /// Two-sided confidence level.
     pub level: f64,
-    /// `tango`, `t`, `cr1-t`, `percentile-bootstrap`, `wilson`.
+    /// `tango`, `t`, `cr1-t`, `percentile-bootstrap`, `wilson`, `bca-bootstrap`.
     pub method: &'static str,
 }
 
@@ -113,7 +114,7 @@ pub struct TestResult {
 }
 
 /// What one rule found; every number it is based on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleResult {
     /// Its id: `pass-rate`, `pass-rate[tier=pro]`, `must-pass`, …
     pub id: String,
@@ -127,13 +128,18 @@ pub struct RuleResult {
     pub reason: String,
     /// Whether it decides (mode `gate`) or is only watched.
     pub gating: bool,
-    /// The pairs, for rules on pairs.
+    /// Cases that the numbers are made from: pairs, or the candidate's cases where it is judged alone.
+    pub n: u64,
+    /// Pairs with both sides that have no value of the metric on one of them.
+    pub left_out: u64,
+    /// The pairs, for rules on passes.
     pub pairs: Option<PairsTable>,
     /// The baseline's value of the metric (a rate, a mean, a percentile) over the pairs.
     pub baseline_value: Option<f64>,
     /// The candidate's.
     pub candidate_value: Option<f64>,
-    /// Candidate minus baseline, or candidate over baseline for ratios.
+    /// Candidate minus baseline, turned over for shares of faults so that a loss is negative; or
+    /// candidate over baseline for ratios.
     pub estimate: Option<f64>,
     /// Its interval.
     pub ci: Option<Estimate>,
@@ -147,7 +153,8 @@ pub struct RuleResult {
     pub max_ratio: Option<f64>,
     /// p of a regression, raw.
     pub p_regression: Option<f64>,
-    /// p of a regression after the family correction; `None` where the rule can not fail.
+    /// p of a regression after the family correction; `None` where the rule can not fail. For a
+    /// watched rule it is Benjamini and Hochberg's, over the watched rules.
     pub p_regression_adjusted: Option<f64>,
     /// p against non-inferiority.
     pub p_noninferior: Option<f64>,
@@ -163,6 +170,8 @@ pub struct RuleResult {
     pub cases_needed: Option<u64>,
     /// Clusters, where cases are grouped.
     pub clusters: Option<u64>,
+    /// The ratio of the arms' totals with its interval, for amounts; it does not decide.
+    pub totals: Option<(f64, Estimate)>,
     /// Ids of the cases that the rule names, such as failed must-pass cases; at most 1,000.
     pub case_ids: Vec<String>,
 }
