@@ -21,3 +21,6 @@ pub use crate::http::Reply;
 pub use call::{Call, CallError, EncodeError, Encoded, Subject, Version};
 pub use codec::{Codec, codec, own_hosts};
 pub use key::{Wire, wire};
+
+#[cfg(test)]
+mod tests;
