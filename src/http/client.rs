@@ -72,7 +72,7 @@ impl<'a> HttpRequest<'a> {
     }
 }
 
-/// The client. Clones share its connections.
+/// The client: one for the process, which keeps its connections.
 ///
 /// Plain `http` to this machine goes past the system's proxies, and needs no certificates: they are
 /// loaded before the first other request, or by [`Client::prepare`].

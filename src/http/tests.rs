@@ -335,3 +335,78 @@ async fn what_http_can_not_send_is_said_without_the_secret() {
     let fault = post(&client(), "nowhere", DEADLINE).await.unwrap_err();
     assert!(matches!(fault, HttpFault::Unsendable { .. }), "{fault:?}");
 }
+
+/// Answers every request on every connection at once.
+async fn serve_many(listener: TcpListener) {
+    let mut tasks = tokio::task::JoinSet::new();
+    while let Ok((mut stream, _)) = listener.accept().await {
+        tasks.spawn(async move {
+            let mut answer = head("", 600);
+            answer.resize(answer.len() + 600, b'x');
+            let mut buffer = [0; 16_384];
+            while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                if buffer[..count].ends_with(b"{\"q\":1}")
+                    && stream.write_all(&answer).await.is_err()
+                {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+fn cpu_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// A measurement, run by hand: `cargo test --release --lib cost_of -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_request_beside_a_bare_one() {
+    let runtime = |threads| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let server = runtime(1);
+    let listener = server.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!(
+        "http://{}/v1/chat/completions",
+        listener.local_addr().unwrap()
+    );
+    let _task = server.spawn(serve_many(listener));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = client();
+    let bare = reqwest::Client::new();
+    let mut lines = Vec::new();
+    for round in 0..6 {
+        let start = cpu_time();
+        runtime.block_on(async {
+            for _ in 0..10_000 {
+                if round % 2 == 0 {
+                    post(&client, &url, DEADLINE).await.unwrap();
+                } else {
+                    let request = bare.post(&url).body(b"{\"q\":1}".to_vec());
+                    request.send().await.unwrap().bytes().await.unwrap();
+                }
+            }
+        });
+        let name = if round % 2 == 0 {
+            "Client::send"
+        } else {
+            "bare reqwest"
+        };
+        lines.push(format!(
+            "{name}: {:?} of this thread",
+            cpu_time().saturating_sub(start) / 10_000
+        ));
+    }
+    panic!("{}", lines.join("\n"));
+}

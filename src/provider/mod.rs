@@ -24,3 +24,6 @@ pub use call::{Call, CallError, EncodeError, Encoded, Subject, Version};
 pub use codec::{Codec, codec, own_hosts};
 pub use endpoint::{Answered, Endpoint, Sealed, Transport};
 pub use key::{Wire, wire};
+
+#[cfg(test)]
+mod tests;
