@@ -15,7 +15,11 @@ pub fn trial_order(cases: usize, arms: &[Arm], repeat: u32, seed: u64) -> Vec<Tr
     let mut trials = Vec::with_capacity(cases * arms.len() * repeat as usize);
     for case in order {
         for number in 1..=repeat {
-            trials.extend(arms.iter().map(|arm| TrialId { case, arm: *arm, repeat: number }));
+            trials.extend(arms.iter().map(|arm| TrialId {
+                case,
+                arm: *arm,
+                repeat: number,
+            }));
         }
     }
     trials
@@ -70,7 +74,10 @@ mod tests {
         let arms = [Arm::Baseline, Arm::Candidate];
         let order = trial_order(50, &arms, 2, 7);
         assert_eq!(order.len(), 200);
-        assert!(order.chunks(4).all(|four| four.iter().all(|trial| Some(trial.case) == four.first().map(|t| t.case))));
+        assert!(order.chunks(4).all(|four| {
+            four.iter()
+                .all(|trial| Some(trial.case) == four.first().map(|t| t.case))
+        }));
         assert_eq!(order, trial_order(50, &arms, 2, 7));
         assert_ne!(order, trial_order(50, &arms, 2, 8));
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::call::{Call, CallError, EncodeError, Encoded};
+use super::classify;
 use super::codec::Codec;
 use super::exec::Exec;
 use super::key::{Wire, wire};
 use super::mock::{MockOutcome, MockRules};
 use super::replay::Cassette;
-use super::classify;
 use crate::chat::{ErrorClass, Finish, ModelSpec, Response};
 use crate::http::{Client, HttpRequest, Redactor, Secret};
 
@@ -123,18 +123,37 @@ impl Endpoint {
             Transport::Exec { exec, .. } => local("exec:", exec.identity(call, self.spec.id())),
         };
         let wire = wire(&encoded, self.spec.provider, call.subject.repeat);
-        Ok(Sealed { url: encoded.url, headers: encoded.headers, wire })
+        Ok(Sealed {
+            url: encoded.url,
+            headers: encoded.headers,
+            wire,
+        })
     }
 
     /// Sends a sealed call once. `attempt` counts from 1.
     ///
     /// # Errors
     /// When there is no usable answer within the deadline.
-    pub async fn send(&self, sealed: &Sealed, call: &Call<'_>, attempt: u32, deadline: Duration) -> Result<Answered, CallError> {
+    pub async fn send(
+        &self,
+        sealed: &Sealed,
+        call: &Call<'_>,
+        attempt: u32,
+        deadline: Duration,
+    ) -> Result<Answered, CallError> {
         let begun = tokio::time::Instant::now();
         let mut answered = match &self.transport {
-            Transport::Remote { codec, client, auth, redactor } => {
-                let request = HttpRequest { headers: &sealed.headers, auth: auth.as_ref(), ..HttpRequest::post(&sealed.url, sealed.wire.body().as_bytes()) };
+            Transport::Remote {
+                codec,
+                client,
+                auth,
+                redactor,
+            } => {
+                let request = HttpRequest {
+                    headers: &sealed.headers,
+                    auth: auth.as_ref(),
+                    ..HttpRequest::post(&sealed.url, sealed.wire.body().as_bytes())
+                };
                 let reply = client.send(&request, deadline).await;
                 let decoded = match reply {
                     Ok(reply) => codec.decode(&reply),
@@ -144,7 +163,10 @@ impl Endpoint {
                 if let std::borrow::Cow::Owned(clean) = redactor.redact(&response.text) {
                     response.text = clean;
                 }
-                Answered { response, latency: begun.elapsed() }
+                Answered {
+                    response,
+                    latency: begun.elapsed(),
+                }
             }
             Transport::Mock(rules) => mock(rules.answer(call, attempt), deadline).await?,
             Transport::Replay(cassette) => {
@@ -152,10 +174,21 @@ impl Endpoint {
                 Answered { response, latency }
             }
             Transport::Exec { exec, redactor } => {
-                let answer = tokio::time::timeout(deadline, exec.answer(call, self.spec.id())).await;
-                let timed_out = |_| CallError::new(ErrorClass::Timeout, format!("no answer within {deadline:?}"));
-                let response = answer.map_err(timed_out)?.map_err(|error| redacted(error, redactor))?;
-                Answered { response, latency: begun.elapsed() }
+                let answer =
+                    tokio::time::timeout(deadline, exec.answer(call, self.spec.id())).await;
+                let timed_out = |_| {
+                    CallError::new(
+                        ErrorClass::Timeout,
+                        format!("no answer within {deadline:?}"),
+                    )
+                };
+                let response = answer
+                    .map_err(timed_out)?
+                    .map_err(|error| redacted(error, redactor))?;
+                Answered {
+                    response,
+                    latency: begun.elapsed(),
+                }
             }
         };
         check_finish(&answered.response.finish)?;
@@ -170,7 +203,11 @@ impl Endpoint {
 }
 
 fn local(url: &str, body: serde_json::Value) -> Encoded {
-    Encoded { url: url.to_owned(), headers: Vec::new(), body }
+    Encoded {
+        url: url.to_owned(),
+        headers: Vec::new(),
+        body,
+    }
 }
 
 fn redacted(mut error: CallError, redactor: &Redactor) -> CallError {
@@ -183,11 +220,20 @@ fn redacted(mut error: CallError, redactor: &Redactor) -> CallError {
 /// A reason to stop that is none of an answer makes the call an error, never a wrong answer.
 fn check_finish(finish: &Finish) -> Result<(), CallError> {
     match finish {
-        Finish::Stop | Finish::Length | Finish::Tool | Finish::Refusal | Finish::Filtered | Finish::ToolFault => Ok(()),
-        Finish::Error(word) => Err(CallError::new(ErrorClass::Server, format!("the provider ended the answer with `{word}`"))),
+        Finish::Stop
+        | Finish::Length
+        | Finish::Tool
+        | Finish::Refusal
+        | Finish::Filtered
+        | Finish::ToolFault => Ok(()),
+        Finish::Error(word) => Err(CallError::new(
+            ErrorClass::Server,
+            format!("the provider ended the answer with `{word}`"),
+        )),
         Finish::Other(word) => {
             let word = crate::base::text::visible_line(&crate::base::text::shorten(word, 60));
-            let message = format!("the provider ended the answer with `{word}`, which is not known here");
+            let message =
+                format!("the provider ended the answer with `{word}`, which is not known here");
             Err(CallError::new(ErrorClass::UnknownFinish, message))
         }
     }
@@ -199,7 +245,10 @@ async fn mock(outcome: MockOutcome, deadline: Duration) -> Result<Answered, Call
             tokio::time::sleep(latency.min(deadline)).await;
         }
         if latency >= deadline {
-            return Err(CallError::new(ErrorClass::Timeout, format!("no answer within {deadline:?}")));
+            return Err(CallError::new(
+                ErrorClass::Timeout,
+                format!("no answer within {deadline:?}"),
+            ));
         }
         Ok(())
     };
@@ -214,10 +263,17 @@ async fn mock(outcome: MockOutcome, deadline: Duration) -> Result<Answered, Call
         }
         MockOutcome::Hang => {
             wait(deadline).await?;
-            Err(CallError::new(ErrorClass::Timeout, "the mock gave no reply in time"))
+            Err(CallError::new(
+                ErrorClass::Timeout,
+                "the mock gave no reply in time",
+            ))
         }
-        other @ (MockOutcome::Cut | MockOutcome::BadJson | MockOutcome::Empty | MockOutcome::Refuse | MockOutcome::NoRule { .. }) => {
-            Err(other.error().unwrap_or_else(|| CallError::new(ErrorClass::Internal, "the mock has no fault")))
-        }
+        other @ (MockOutcome::Cut
+        | MockOutcome::BadJson
+        | MockOutcome::Empty
+        | MockOutcome::Refuse
+        | MockOutcome::NoRule { .. }) => Err(other
+            .error()
+            .unwrap_or_else(|| CallError::new(ErrorClass::Internal, "the mock has no fault"))),
     }
 }

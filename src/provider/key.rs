@@ -64,7 +64,11 @@ pub fn wire(encoded: &Encoded, provider: ProviderKind, repeat: u32) -> Wire {
         provider.as_str(),
         json_text(&encoded.url),
     );
-    Wire { key: Digest::of_bytes(request.as_bytes()), request, body_length }
+    Wire {
+        key: Digest::of_bytes(request.as_bytes()),
+        request,
+        body_length,
+    }
 }
 
 fn json_text(text: &str) -> String {

@@ -86,7 +86,10 @@ impl Asking<'_> {
     /// When there is none.
     pub async fn ask(&self, shared: &Shared) -> Result<Told, NoAnswer> {
         let sealed = self.endpoint.seal(&self.call).map_err(|error| {
-            NoAnswer::Errored(TrialError { class: ErrorClass::BadRequest, message: error.to_string() })
+            NoAnswer::Errored(TrialError {
+                class: ErrorClass::BadRequest,
+                message: error.to_string(),
+            })
         })?;
         if let Some(told) = self.from_cache(shared, &sealed).await? {
             return Ok(told);
@@ -103,7 +106,8 @@ impl Asking<'_> {
                 Ok(answered) => return self.told(shared, sealed, attempt, answered).await,
                 Err(error) => error,
             };
-            self.report_failure(shared, &sealed, attempt, &error).await?;
+            self.report_failure(shared, &sealed, attempt, &error)
+                .await?;
             retry::count(&mut failures, error.class);
             match self.gate.failed(&error, failures, shared.options.retries) {
                 Next::Again(wait) => self.wait(shared, wait).await?,
@@ -117,18 +121,34 @@ impl Asking<'_> {
     }
 
     async fn from_cache(&self, shared: &Shared, sealed: &Sealed) -> Result<Option<Told>, NoAnswer> {
-        let Some(reply) = shared.cached(&sealed.key()) else { return Ok(None) };
+        let Some(reply) = shared.cached(&sealed.key()) else {
+            return Ok(None);
+        };
         let (response, latency_ms) = reply.into_response();
         let cost_usd = self.price.and_then(|price| price.cost_usd(&response.usage));
         let mut finished = self.finished(sealed, 0);
         fill(&mut finished, &response, latency_ms, cost_usd);
         finished.cached = true;
-        shared.send(Message::Happened(Event::AttemptFinished(Box::new(finished)))).await?;
-        Ok(Some(Told { response, latency_ms, cost_usd, keep: None }))
+        shared
+            .send(Message::Happened(Event::AttemptFinished(Box::new(
+                finished,
+            ))))
+            .await?;
+        Ok(Some(Told {
+            response,
+            latency_ms,
+            cost_usd,
+            keep: None,
+        }))
     }
 
     /// One attempt: permit, intent, request.
-    async fn attempt(&self, shared: &Shared, sealed: &Sealed, attempt: u32) -> Result<Result<Answered, CallError>, NoAnswer> {
+    async fn attempt(
+        &self,
+        shared: &Shared,
+        sealed: &Sealed,
+        attempt: u32,
+    ) -> Result<Result<Answered, CallError>, NoAnswer> {
         if !self.gate.enter(&shared.stopped).await {
             return Err(NoAnswer::Skipped(shared.skip_reason()));
         }
@@ -148,27 +168,55 @@ impl Asking<'_> {
             return Err(NoAnswer::Skipped(shared.skip_reason()));
         }
         let timeout = self.endpoint.spec.timeout.unwrap_or(shared.options.timeout);
-        Ok(self.endpoint.send(sealed, &self.call, attempt, timeout).await)
+        Ok(self
+            .endpoint
+            .send(sealed, &self.call, attempt, timeout)
+            .await)
     }
 
-    async fn told(&self, shared: &Shared, sealed: Sealed, attempt: u32, answered: Answered) -> Result<Told, NoAnswer> {
+    async fn told(
+        &self,
+        shared: &Shared,
+        sealed: Sealed,
+        attempt: u32,
+        answered: Answered,
+    ) -> Result<Told, NoAnswer> {
         self.gate.answered();
         let Answered { response, latency } = answered;
         let latency_ms = millis(latency);
         let cost_usd = self.price.and_then(|price| price.cost_usd(&response.usage));
         let mut finished = self.finished(&sealed, attempt);
         fill(&mut finished, &response, latency_ms, cost_usd);
-        shared.send(Message::Happened(Event::AttemptFinished(Box::new(finished)))).await?;
+        shared
+            .send(Message::Happened(Event::AttemptFinished(Box::new(
+                finished,
+            ))))
+            .await?;
         let reply = CachedReply::of_response(&response, latency_ms);
         let keep = Some(Box::new(Keep { sealed, reply }));
-        Ok(Told { response, latency_ms, cost_usd, keep })
+        Ok(Told {
+            response,
+            latency_ms,
+            cost_usd,
+            keep,
+        })
     }
 
-    async fn report_failure(&self, shared: &Shared, sealed: &Sealed, attempt: u32, error: &CallError) -> Result<(), NoAnswer> {
+    async fn report_failure(
+        &self,
+        shared: &Shared,
+        sealed: &Sealed,
+        attempt: u32,
+        error: &CallError,
+    ) -> Result<(), NoAnswer> {
         let mut finished = self.finished(sealed, attempt);
         finished.class = Some(error.class);
         finished.message = Some(error.message.clone());
-        shared.send(Message::Happened(Event::AttemptFinished(Box::new(finished)))).await
+        shared
+            .send(Message::Happened(Event::AttemptFinished(Box::new(
+                finished,
+            ))))
+            .await
     }
 
     fn finished(&self, sealed: &Sealed, attempt: u32) -> AttemptFinished {
@@ -199,7 +247,12 @@ impl Asking<'_> {
     }
 }
 
-fn fill(finished: &mut AttemptFinished, response: &Response, latency_ms: f64, cost_usd: Option<f64>) {
+fn fill(
+    finished: &mut AttemptFinished,
+    response: &Response,
+    latency_ms: f64,
+    cost_usd: Option<f64>,
+) {
     finished.reply.clone_from(&response.text);
     finished.finish = Some(response.finish.clone());
     finished.tool_calls.clone_from(&response.tool_calls);
@@ -213,7 +266,10 @@ fn fill(finished: &mut AttemptFinished, response: &Response, latency_ms: f64, co
 fn no_answer(error: &CallError) -> NoAnswer {
     match error.answer_fault() {
         Some(fault) => NoAnswer::Fault(fault, error.message.clone()),
-        None => NoAnswer::Errored(TrialError { class: error.class, message: error.message.clone() }),
+        None => NoAnswer::Errored(TrialError {
+            class: error.class,
+            message: error.message.clone(),
+        }),
     }
 }
 

@@ -37,7 +37,12 @@ impl Circuit {
 
     /// Notes a failure, and says whether the run is to be stopped. Push-backs during one pause count
     /// once: `pause_ends` is when the pause of this one ends.
-    pub fn failure(&mut self, error: &CallError, now: Duration, pause_ends: Option<Duration>) -> Option<Stop> {
+    pub fn failure(
+        &mut self,
+        error: &CallError,
+        now: Duration,
+        pause_ends: Option<Duration>,
+    ) -> Option<Stop> {
         if let Some(stop) = fatal(error) {
             return Some(stop);
         }
@@ -61,7 +66,10 @@ impl Circuit {
         stops.then(|| Stop {
             skip: Skip::Infra,
             reason: reason(class),
-            message: format!("{IN_A_ROW} attempts in a row failed with no answer between: {}", error.message),
+            message: format!(
+                "{IN_A_ROW} attempts in a row failed with no answer between: {}",
+                error.message
+            ),
         })
     }
 }
@@ -76,15 +84,28 @@ fn fatal(error: &CallError) -> Option<Stop> {
         _ => return None,
     };
     let message = format!("{what}: {}", error.message);
-    Some(Stop { skip: Skip::Infra, reason: reason(error.class), message })
+    Some(Stop {
+        skip: Skip::Infra,
+        reason: reason(error.class),
+        message,
+    })
 }
 
 fn counts(class: ErrorClass) -> bool {
-    !matches!(class, ErrorClass::NoRecording | ErrorClass::Judge | ErrorClass::Internal | ErrorClass::FilteredInput)
+    !matches!(
+        class,
+        ErrorClass::NoRecording
+            | ErrorClass::Judge
+            | ErrorClass::Internal
+            | ErrorClass::FilteredInput
+    )
 }
 
 fn is_of_the_request(class: ErrorClass) -> bool {
-    matches!(class, ErrorClass::BadRequest | ErrorClass::ContextLength | ErrorClass::RequestTooLarge)
+    matches!(
+        class,
+        ErrorClass::BadRequest | ErrorClass::ContextLength | ErrorClass::RequestTooLarge
+    )
 }
 
 fn reason(class: ErrorClass) -> &'static str {
@@ -94,7 +115,9 @@ fn reason(class: ErrorClass) -> &'static str {
         ErrorClass::ModelMissing => "model_missing",
         ErrorClass::Tls => "tls",
         ErrorClass::Dns => "dns",
-        ErrorClass::BadRequest | ErrorClass::ContextLength | ErrorClass::RequestTooLarge => "bad_request",
+        ErrorClass::BadRequest | ErrorClass::ContextLength | ErrorClass::RequestTooLarge => {
+            "bad_request"
+        }
         ErrorClass::RateLimit
         | ErrorClass::Overloaded
         | ErrorClass::Server
@@ -124,7 +147,10 @@ mod tests {
     fn ten_failures_in_a_row_of_one_class_stop_the_run() {
         let mut circuit = Circuit::default();
         for _ in 0..9 {
-            assert_eq!(circuit.failure(&error(ErrorClass::Connect), Duration::ZERO, None), None);
+            assert_eq!(
+                circuit.failure(&error(ErrorClass::Connect), Duration::ZERO, None),
+                None
+            );
         }
         let stop = circuit.failure(&error(ErrorClass::Connect), Duration::ZERO, None);
         assert_eq!(stop.map(|stop| stop.reason), Some("provider_down"));
@@ -134,14 +160,24 @@ mod tests {
     fn a_success_or_another_class_begins_the_count_again() {
         let mut circuit = Circuit::default();
         for round in 0..30 {
-            let class = if round % 2 == 0 { ErrorClass::Server } else { ErrorClass::Timeout };
+            let class = if round % 2 == 0 {
+                ErrorClass::Server
+            } else {
+                ErrorClass::Timeout
+            };
             assert_eq!(circuit.failure(&error(class), Duration::ZERO, None), None);
         }
         for _ in 0..9 {
-            assert_eq!(circuit.failure(&error(ErrorClass::Server), Duration::ZERO, None), None);
+            assert_eq!(
+                circuit.failure(&error(ErrorClass::Server), Duration::ZERO, None),
+                None
+            );
         }
         circuit.success();
-        assert_eq!(circuit.failure(&error(ErrorClass::Server), Duration::ZERO, None), None);
+        assert_eq!(
+            circuit.failure(&error(ErrorClass::Server), Duration::ZERO, None),
+            None
+        );
     }
 
     #[test]
@@ -151,7 +187,10 @@ mod tests {
         assert_eq!(stop.map(|stop| stop.reason), Some("auth"));
         circuit.success();
         for _ in 0..30 {
-            assert_eq!(circuit.failure(&error(ErrorClass::BadRequest), Duration::ZERO, None), None);
+            assert_eq!(
+                circuit.failure(&error(ErrorClass::BadRequest), Duration::ZERO, None),
+                None
+            );
         }
     }
 
@@ -161,7 +200,10 @@ mod tests {
         let end = Duration::from_secs(5);
         for millis in 0..100 {
             let now = Duration::from_millis(millis);
-            assert_eq!(circuit.failure(&error(ErrorClass::RateLimit), now, Some(end)), None);
+            assert_eq!(
+                circuit.failure(&error(ErrorClass::RateLimit), now, Some(end)),
+                None
+            );
         }
     }
 }

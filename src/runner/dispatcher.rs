@@ -95,14 +95,26 @@ pub async fn run(
     observer: &mut dyn Observer,
 ) -> Result<Finished, RunnerError> {
     let (messages, inbox) = mpsc::channel(CHANNEL);
-    let Records { log, fold, cache_reader, cache_writer } = records;
+    let Records {
+        log,
+        fold,
+        cache_reader,
+        cache_writer,
+    } = records;
     let pending = pending(&job);
     let deadline = options.deadline.map(|deadline| Instant::now() + deadline);
-    let endpoints = job.arms.iter().map(|arm| &arm.endpoint).chain(job.judges.values().map(|judge| &judge.endpoint));
+    let endpoints = job
+        .arms
+        .iter()
+        .map(|arm| &arm.endpoint)
+        .chain(job.judges.values().map(|judge| &judge.endpoint));
     let gates = endpoints
         .map(|endpoint| {
             let name = endpoint.spec.name.as_str();
-            (endpoint_id(endpoint), Gate::new(options.concurrency, options.rate, options.seed, name))
+            (
+                endpoint_id(endpoint),
+                Gate::new(options.concurrency, options.rate, options.seed, name),
+            )
         })
         .collect();
     let shared = Arc::new(Shared {
@@ -137,7 +149,12 @@ fn pending(job: &Job) -> Vec<TrialId> {
         let record = job.prior.as_ref().and_then(|run| run.trial(*trial));
         record.is_some_and(|record| record.score().is_some() || record.fault.is_some())
     };
-    job.order.iter().rev().filter(|trial| !finished(trial)).copied().collect()
+    job.order
+        .iter()
+        .rev()
+        .filter(|trial| !finished(trial))
+        .copied()
+        .collect()
 }
 
 struct Dispatcher<'o> {
@@ -210,7 +227,9 @@ impl Dispatcher<'_> {
     fn start_trials(&mut self) {
         let most = self.shared.options.concurrency.max(1) as usize;
         while self.tasks.len() < most && !self.shared.stopped.is_cancelled() {
-            let Some(trial) = self.pending.pop() else { return };
+            let Some(trial) = self.pending.pop() else {
+                return;
+            };
             self.tasks.spawn(run_trial(Arc::clone(&self.shared), trial));
         }
     }
@@ -237,7 +256,12 @@ impl Dispatcher<'_> {
         }
         let now = self.shared.options.clock.now();
         for answer in keep {
-            self.cache.put(answer.sealed.key(), answer.sealed.request(), &answer.reply, now)?;
+            self.cache.put(
+                answer.sealed.key(),
+                answer.sealed.request(),
+                &answer.reply,
+                now,
+            )?;
         }
         if self.log.lines_since_sync() >= SYNC_LINES {
             self.sync_if_due()?;
@@ -255,7 +279,11 @@ impl Dispatcher<'_> {
     }
 
     fn stop(&mut self, stop: Stop) {
-        let mut held = self.shared.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .shared
+            .stop
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         held.get_or_insert(stop);
         drop(held);
         self.shared.stopped.cancel();
@@ -264,7 +292,11 @@ impl Dispatcher<'_> {
     /// Begins a sync on another thread, so that the disk does not hold up the requests; one at a
     /// time, as soon as fifty lines or a second have gathered.
     fn sync_if_due(&mut self) -> Result<(), RunnerError> {
-        if self.syncing.as_ref().is_some_and(|sync| !sync.is_finished()) {
+        if self
+            .syncing
+            .as_ref()
+            .is_some_and(|sync| !sync.is_finished())
+        {
             return Ok(());
         }
         let lines = self.log.lines_since_sync();
@@ -295,7 +327,9 @@ impl Dispatcher<'_> {
             elapsed: self.begun.elapsed(),
             done: self.done,
             planned: self.shared.job.order.len(),
-            in_flight: statuses().map(|status: LimiterStatus| status.in_flight).sum(),
+            in_flight: statuses()
+                .map(|status: LimiterStatus| status.in_flight)
+                .sum(),
             pause,
         };
         self.observer.tick(&status, self.fold.run());
@@ -303,18 +337,30 @@ impl Dispatcher<'_> {
 
     /// Records what was not run, and the end; makes all of it durable.
     async fn finish(mut self) -> Result<Finished, RunnerError> {
-        let stop = self.shared.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stop = self
+            .shared
+            .stop
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let skip = stop.as_ref().map_or(Skip::Cancelled, |stop| stop.skip);
         let order = self.shared.job.order.clone();
         for trial in order {
-            let ended = self.fold.run().trial(trial).is_some_and(|record| record.outcome.is_some());
+            let ended = self
+                .fold
+                .run()
+                .trial(trial)
+                .is_some_and(|record| record.outcome.is_some());
             if !ended {
                 self.record(&Event::TrialFinished(Box::new(skipped(trial, skip))))?;
             }
         }
         let reason = match stop {
             None => FinishReason::complete(),
-            Some(stop) => FinishReason { reason: stop.reason.to_owned(), message: Some(stop.message) },
+            Some(stop) => FinishReason {
+                reason: stop.reason.to_owned(),
+                message: Some(stop.message),
+            },
         };
         self.record(&Event::RunFinished(reason))?;
         self.observe();
@@ -324,8 +370,17 @@ impl Dispatcher<'_> {
         }
         self.log.sync()?;
         self.cache.finish()?;
-        let corrupt = self.shared.cache.lock().unwrap_or_else(PoisonError::into_inner).corrupt;
-        Ok(Finished { run: self.fold.finish(), interrupt: self.interrupt, corrupt_cache_entries: corrupt })
+        let corrupt = self
+            .shared
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .corrupt;
+        Ok(Finished {
+            run: self.fold.finish(),
+            interrupt: self.interrupt,
+            corrupt_cache_entries: corrupt,
+        })
     }
 }
 

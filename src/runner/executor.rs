@@ -58,7 +58,10 @@ impl Shared {
     /// The stored answer of a call.
     #[must_use]
     pub fn cached(&self, key: &Digest) -> Option<CachedReply> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(key)
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
     }
 
     /// Why a trial that is not sent any more is skipped.
@@ -71,33 +74,61 @@ impl Shared {
 
 /// Runs one trial and reports its result.
 pub async fn run_trial(shared: Arc<Shared>, trial: TrialId) {
-    let result = AssertUnwindSafe(conclude(&shared, trial)).catch_unwind().await;
+    let result = AssertUnwindSafe(conclude(&shared, trial))
+        .catch_unwind()
+        .await;
     let result = result.unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let said = said
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
         let message = format!("a fault of this program: {said}");
-        errored(trial, TrialError { class: ErrorClass::Internal, message })
+        errored(
+            trial,
+            TrialError {
+                class: ErrorClass::Internal,
+                message,
+            },
+        )
     });
     // Without a dispatcher there is nobody left to tell.
-    let _ = shared.send(Message::Happened(Event::TrialFinished(Box::new(result)))).await;
+    let _ = shared
+        .send(Message::Happened(Event::TrialFinished(Box::new(result))))
+        .await;
 }
 
 fn finished(trial: TrialId, outcome: Outcome) -> TrialFinished {
-    TrialFinished { trial, outcome, fault: None, error: None, skipped: None, scores: Vec::new() }
+    TrialFinished {
+        trial,
+        outcome,
+        fault: None,
+        error: None,
+        skipped: None,
+        scores: Vec::new(),
+    }
 }
 
 fn errored(trial: TrialId, error: TrialError) -> TrialFinished {
-    TrialFinished { error: Some(error), ..finished(trial, Outcome::Errored) }
+    TrialFinished {
+        error: Some(error),
+        ..finished(trial, Outcome::Errored)
+    }
 }
 
 /// A trial that was not run.
 #[must_use]
 pub fn skipped(trial: TrialId, skip: Skip) -> TrialFinished {
-    TrialFinished { skipped: Some(skip), ..finished(trial, Outcome::Skipped) }
+    TrialFinished {
+        skipped: Some(skip),
+        ..finished(trial, Outcome::Skipped)
+    }
 }
 
 fn failed_by(trial: TrialId, fault: AnswerFault) -> TrialFinished {
-    TrialFinished { fault: Some(fault), ..finished(trial, Outcome::Failed) }
+    TrialFinished {
+        fault: Some(fault),
+        ..finished(trial, Outcome::Failed)
+    }
 }
 
 async fn conclude(shared: &Shared, trial: TrialId) -> TrialFinished {
@@ -110,14 +141,27 @@ async fn conclude(shared: &Shared, trial: TrialId) -> TrialFinished {
 }
 
 fn internal(message: &str) -> NoAnswer {
-    NoAnswer::Errored(TrialError { class: ErrorClass::Internal, message: message.to_owned() })
+    NoAnswer::Errored(TrialError {
+        class: ErrorClass::Internal,
+        message: message.to_owned(),
+    })
 }
 
 async fn answer_and_score(shared: &Shared, trial: TrialId) -> Result<TrialFinished, NoAnswer> {
     let job = &shared.job;
-    let case = job.cases.get(trial.case as usize).ok_or_else(|| internal("the plan has no such case"))?;
-    let arm = job.arms.iter().find(|arm| arm.arm == trial.arm).ok_or_else(|| internal("the plan has no such arm"))?;
-    let messages = arm.prompt.render(&case.vars).map_err(|error| internal(&error.to_string()))?;
+    let case = job
+        .cases
+        .get(trial.case as usize)
+        .ok_or_else(|| internal("the plan has no such case"))?;
+    let arm = job
+        .arms
+        .iter()
+        .find(|arm| arm.arm == trial.arm)
+        .ok_or_else(|| internal("the plan has no such arm"))?;
+    let messages = arm
+        .prompt
+        .render(&case.vars)
+        .map_err(|error| internal(&error.to_string()))?;
     let request = Request {
         messages,
         params: arm.prompt.params.overlaid(&arm.endpoint.spec.params),
@@ -125,11 +169,20 @@ async fn answer_and_score(shared: &Shared, trial: TrialId) -> Result<TrialFinish
         response_format: arm.prompt.response_format.clone(),
     };
     let told = answer(shared, trial, arm, case, &request).await?;
-    if let Some(fault) = told.response.finish.answer_fault().filter(|fault| !job.score_faults.contains(fault)) {
+    if let Some(fault) = told
+        .response
+        .finish
+        .answer_fault()
+        .filter(|fault| !job.score_faults.contains(fault))
+    {
         keep(shared, told).await?;
         return Ok(failed_by(trial, fault));
     }
-    let question = request.messages.iter().rev().find(|message| message.role == Role::User);
+    let question = request
+        .messages
+        .iter()
+        .rev()
+        .find(|message| message.role == Role::User);
     let context = Context {
         case,
         question: question.map_or("", |message| message.content.as_str()),
@@ -155,13 +208,22 @@ async fn keep(shared: &Shared, told: Told) -> Result<(), NoAnswer> {
     }
 }
 
-async fn answer(shared: &Shared, trial: TrialId, arm: &ArmJob, case: &Case, request: &Request) -> Result<Told, NoAnswer> {
+async fn answer(
+    shared: &Shared,
+    trial: TrialId,
+    arm: &ArmJob,
+    case: &Case,
+    request: &Request,
+) -> Result<Told, NoAnswer> {
     if let Some(stored) = &arm.stored {
         return stored_answer(shared, trial, case, stored.as_ref()).await;
     }
     let subject = subject(arm, case, trial.repeat, None);
     let attempts_before = prior_sends(shared.job.prior.as_ref(), trial, None);
-    let gate = shared.gates.get(&endpoint_id(&arm.endpoint)).ok_or_else(|| internal("the endpoint has no gate"))?;
+    let gate = shared
+        .gates
+        .get(&endpoint_id(&arm.endpoint))
+        .ok_or_else(|| internal("the endpoint has no gate"))?;
     let asking = Asking {
         trial,
         scorer: None,
@@ -174,10 +236,21 @@ async fn answer(shared: &Shared, trial: TrialId, arm: &ArmJob, case: &Case, requ
     asking.ask(shared).await
 }
 
-async fn stored_answer(shared: &Shared, trial: TrialId, case: &Case, stored: &dyn super::StoredAnswers) -> Result<Told, NoAnswer> {
+async fn stored_answer(
+    shared: &Shared,
+    trial: TrialId,
+    case: &Case,
+    stored: &dyn super::StoredAnswers,
+) -> Result<Told, NoAnswer> {
     let Some(mut attempt) = stored.answer(&case.id, trial.repeat) else {
-        let message = format!("the stored run has no answer to case `{}`, repeat {}", case.id, trial.repeat);
-        return Err(NoAnswer::Errored(TrialError { class: ErrorClass::NoRecording, message }));
+        let message = format!(
+            "the stored run has no answer to case `{}`, repeat {}",
+            case.id, trial.repeat
+        );
+        return Err(NoAnswer::Errored(TrialError {
+            class: ErrorClass::NoRecording,
+            message,
+        }));
     };
     attempt.trial = trial;
     attempt.attempt = 0;
@@ -191,27 +264,64 @@ async fn stored_answer(shared: &Shared, trial: TrialId, case: &Case, stored: &dy
         fingerprint: attempt.fingerprint.clone(),
         ..crate::chat::Response::default()
     };
-    let told = Told { response, latency_ms: attempt.latency_ms.unwrap_or(0.0), cost_usd: attempt.cost_usd, keep: None };
-    shared.send(Message::Happened(Event::AttemptFinished(Box::new(attempt)))).await?;
+    let told = Told {
+        response,
+        latency_ms: attempt.latency_ms.unwrap_or(0.0),
+        cost_usd: attempt.cost_usd,
+        keep: None,
+    };
+    shared
+        .send(Message::Happened(Event::AttemptFinished(Box::new(attempt))))
+        .await?;
     Ok(told)
 }
 
-fn subject<'a>(arm: &'a ArmJob, case: &'a Case, repeat: u32, scorer: Option<&'a str>) -> Subject<'a> {
-    let version = Version { number: arm.prompt.number, hash: &arm.hash };
-    Subject { case, repeat: repeat + arm.repeat_offset, scorer, version }
+fn subject<'a>(
+    arm: &'a ArmJob,
+    case: &'a Case,
+    repeat: u32,
+    scorer: Option<&'a str>,
+) -> Subject<'a> {
+    let version = Version {
+        number: arm.prompt.number,
+        hash: &arm.hash,
+    };
+    Subject {
+        case,
+        repeat: repeat + arm.repeat_offset,
+        scorer,
+        version,
+    }
 }
 
 /// Requests sent for a call before the run was interrupted.
 fn prior_sends(prior: Option<&Run>, trial: TrialId, scorer: Option<&str>) -> u32 {
-    let Some((run, record)) = prior.and_then(|run| Some((run, run.trial(trial)?))) else { return 0 };
-    let Some(name) = scorer else { return record.answer.sends };
+    let Some((run, record)) = prior.and_then(|run| Some((run, run.trial(trial)?))) else {
+        return 0;
+    };
+    let Some(name) = scorer else {
+        return record.answer.sends;
+    };
     let index = run.scorers.iter().position(|known| known.as_ref() == name);
-    let call = record.judges.iter().find(|(scorer, _)| Some(usize::from(*scorer)) == index);
+    let call = record
+        .judges
+        .iter()
+        .find(|(scorer, _)| Some(usize::from(*scorer)) == index);
     call.map_or(0, |(_, call)| call.sends)
 }
 
-async fn score_all(shared: &Shared, trial: TrialId, arm: &ArmJob, answer: &Answer<'_>, context: &Context<'_>) -> Result<TrialFinished, NoAnswer> {
-    let own = shared.job.own_scorers.get(&trial.case).map_or(&[][..], Vec::as_slice);
+async fn score_all(
+    shared: &Shared,
+    trial: TrialId,
+    arm: &ArmJob,
+    answer: &Answer<'_>,
+    context: &Context<'_>,
+) -> Result<TrialFinished, NoAnswer> {
+    let own = shared
+        .job
+        .own_scorers
+        .get(&trial.case)
+        .map_or(&[][..], Vec::as_slice);
     let mut scores = Vec::new();
     for spec in crate::suite::validate::CaseScorers::new(&shared.job.scorers, own).iter() {
         match score_one(shared, trial, arm, spec, answer, context).await {
@@ -227,7 +337,10 @@ async fn score_all(shared: &Shared, trial: TrialId, arm: &ArmJob, answer: &Answe
             Err(NoAnswer::Errored(_)) if !spec.gating => {}
             Err(NoAnswer::Fault(_, message)) => {
                 if spec.gating {
-                    return Err(NoAnswer::Errored(TrialError { class: ErrorClass::Judge, message }));
+                    return Err(NoAnswer::Errored(TrialError {
+                        class: ErrorClass::Judge,
+                        message,
+                    }));
                 }
             }
             Err(other) => return Err(other),
@@ -237,20 +350,43 @@ async fn score_all(shared: &Shared, trial: TrialId, arm: &ArmJob, answer: &Answe
     if gating.is_empty() {
         return Err(internal("no gating scorer gave a score"));
     }
-    let outcome = if gating.iter().all(|score| score.pass) { Outcome::Passed } else { Outcome::Failed };
-    Ok(TrialFinished { scores, ..finished(trial, outcome) })
+    let outcome = if gating.iter().all(|score| score.pass) {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    };
+    Ok(TrialFinished {
+        scores,
+        ..finished(trial, outcome)
+    })
 }
 
-async fn score_one(shared: &Shared, trial: TrialId, arm: &ArmJob, spec: &ScorerSpec, answer: &Answer<'_>, context: &Context<'_>) -> Result<score::Score, NoAnswer> {
+async fn score_one(
+    shared: &Shared,
+    trial: TrialId,
+    arm: &ArmJob,
+    spec: &ScorerSpec,
+    answer: &Answer<'_>,
+    context: &Context<'_>,
+) -> Result<score::Score, NoAnswer> {
     let scorer_fault = |error: score::ScorerError| {
-        NoAnswer::Errored(TrialError { class: ErrorClass::Internal, message: error.to_string() })
+        NoAnswer::Errored(TrialError {
+            class: ErrorClass::Internal,
+            message: error.to_string(),
+        })
     };
     let Some(judge) = shared.job.judges.get(spec.name.as_str()) else {
         return score::score(spec, answer, context).map_err(scorer_fault);
     };
-    match judge.judge.ask(spec, answer, context).map_err(scorer_fault)? {
+    match judge
+        .judge
+        .ask(spec, answer, context)
+        .map_err(scorer_fault)?
+    {
         Step::Done(score) => Ok(score),
-        Step::Ask(question) => ask_judge(shared, trial, arm, spec, judge, context, question.request).await,
+        Step::Ask(question) => {
+            ask_judge(shared, trial, arm, spec, judge, context, question.request).await
+        }
     }
 }
 
@@ -268,12 +404,21 @@ async fn ask_judge(
     request.params = request.params.overlaid(&judge.endpoint.spec.params);
     let name = spec.name.as_str();
     let mut subject = subject(arm, context.case, trial.repeat, Some(name));
-    subject.version = Version { number: judge.judge.version().number, hash: &judge.hash };
-    let gate = shared.gates.get(&endpoint_id(&judge.endpoint)).ok_or_else(|| internal("the judge has no gate"))?;
+    subject.version = Version {
+        number: judge.judge.version().number,
+        hash: &judge.hash,
+    };
+    let gate = shared
+        .gates
+        .get(&endpoint_id(&judge.endpoint))
+        .ok_or_else(|| internal("the judge has no gate"))?;
     let asking = Asking {
         trial,
         scorer: Some(name),
-        call: Call { request: &request, subject },
+        call: Call {
+            request: &request,
+            subject,
+        },
         endpoint: &judge.endpoint,
         gate,
         price: judge.price,

@@ -50,7 +50,11 @@ impl Gate {
             budget: RetryBudget::new(),
             jitter: Stream::new(seed, &format!("jitter {name}")),
         };
-        Self { begun: Instant::now(), freed: Notify::new(), state: Mutex::new(state) }
+        Self {
+            begun: Instant::now(),
+            freed: Notify::new(),
+            state: Mutex::new(state),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,15 +107,22 @@ impl Gate {
         let push_back = retry::is_push_back(error.class);
         let pause = match decision {
             Retry::Paced(pause) => pause,
-            Retry::After(_) | Retry::Never | Retry::TooLong(_) => error.retry_after.unwrap_or_default(),
+            Retry::After(_) | Retry::Never | Retry::TooLong(_) => {
+                error.retry_after.unwrap_or_default()
+            }
         };
         if push_back {
-            state.limiter.pushed_back(now, pause.min(retry::LONGEST_WAIT));
+            state
+                .limiter
+                .pushed_back(now, pause.min(retry::LONGEST_WAIT));
         } else {
             state.limiter.ended(false);
         }
-        let stop = state.circuit.failure(error, now, push_back.then_some(now + pause));
-        let again = matches!(decision, Retry::After(_) | Retry::Paced(_)) && state.budget.take(error.class);
+        let stop = state
+            .circuit
+            .failure(error, now, push_back.then_some(now + pause));
+        let again =
+            matches!(decision, Retry::After(_) | Retry::Paced(_)) && state.budget.take(error.class);
         drop(state);
         self.freed.notify_waiters();
         match (stop, decision) {
@@ -119,7 +130,10 @@ impl Gate {
             (None, Retry::TooLong(wait)) => Next::Stop(Stop {
                 skip: Skip::Infra,
                 reason: "rate_limit",
-                message: format!("the provider asks to wait {} s, which is longer than this program waits", wait.as_secs()),
+                message: format!(
+                    "the provider asks to wait {} s, which is longer than this program waits",
+                    wait.as_secs()
+                ),
             }),
             (None, Retry::After(wait)) if again => Next::Again(wait),
             // The limiter holds the attempt back with all others of this endpoint.

@@ -66,7 +66,9 @@ impl Limiter {
     #[must_use]
     pub fn new(ceiling: u32, per_minute: Option<f64>) -> Self {
         let ceiling = ceiling.max(1);
-        let cap_per_second = per_minute.map(|rate| rate / 60.0).filter(|rate| *rate > 0.0);
+        let cap_per_second = per_minute
+            .map(|rate| rate / 60.0)
+            .filter(|rate| *rate > 0.0);
         Self {
             ceiling,
             window: START_WINDOW.min(ceiling),
@@ -74,7 +76,11 @@ impl Limiter {
             in_flight: 0,
             not_before: Moment::ZERO,
             admitted: VecDeque::new(),
-            pace: cap_per_second.map(|per_second| Pace { per_second, credit: 1.0, at: Moment::ZERO }),
+            pace: cap_per_second.map(|per_second| Pace {
+                per_second,
+                credit: 1.0,
+                at: Moment::ZERO,
+            }),
             cap_per_second,
         }
     }
@@ -124,10 +130,16 @@ impl Limiter {
         }
         self.accrue(now);
         let rate = match self.pace {
-            Some(pace) if self.cap_per_second.is_none_or(|cap| pace.per_second < cap) => pace.per_second,
+            Some(pace) if self.cap_per_second.is_none_or(|cap| pace.per_second < cap) => {
+                pace.per_second
+            }
             _ => self.recent_rate(now),
         };
-        self.pace = Some(Pace { per_second: (rate * BACK_OFF).max(0.1), credit: 1.0, at: self.not_before });
+        self.pace = Some(Pace {
+            per_second: (rate * BACK_OFF).max(0.1),
+            credit: 1.0,
+            at: self.not_before,
+        });
         // A learned rate paces from here on: concurrency is the ceiling alone.
         self.window = self.ceiling;
     }
@@ -136,20 +148,32 @@ impl Limiter {
     #[must_use]
     pub fn status(&self, now: Moment) -> LimiterStatus {
         let pause = (now < self.not_before).then(|| self.not_before - now);
-        LimiterStatus { in_flight: self.in_flight, pause, rate: self.pace.map(|pace| pace.per_second) }
+        LimiterStatus {
+            in_flight: self.in_flight,
+            pause,
+            rate: self.pace.map(|pace| pace.per_second),
+        }
     }
 
     fn remember(&mut self, now: Moment) {
         self.admitted.push_back(now);
-        while self.admitted.front().is_some_and(|first| *first + RATE_MEMORY < now) {
+        while self
+            .admitted
+            .front()
+            .is_some_and(|first| *first + RATE_MEMORY < now)
+        {
             self.admitted.pop_front();
         }
     }
 
     /// Requests a second over the last five, or since the first where that is less.
     fn recent_rate(&self, now: Moment) -> f64 {
-        let Some(first) = self.admitted.front() else { return 1.0 };
-        let seconds = (now.saturating_sub(*first)).as_secs_f64().clamp(0.5, RATE_MEMORY.as_secs_f64());
+        let Some(first) = self.admitted.front() else {
+            return 1.0;
+        };
+        let seconds = (now.saturating_sub(*first))
+            .as_secs_f64()
+            .clamp(0.5, RATE_MEMORY.as_secs_f64());
         #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
         let count = self.admitted.len() as f64;
         count / seconds
@@ -163,7 +187,8 @@ impl Limiter {
             return;
         }
         pace.at = now;
-        pace.credit = (pace.credit + elapsed * pace.per_second).min((pace.per_second * 0.1).max(1.0));
+        pace.credit =
+            (pace.credit + elapsed * pace.per_second).min((pace.per_second * 0.1).max(1.0));
         let growth = (pace.per_second * GROWTH_SHARE).max(GROWTH_PER_SECOND);
         pace.per_second += growth * elapsed;
         if let Some(cap) = self.cap_per_second {
@@ -190,7 +215,9 @@ mod tests {
         for _ in 0..8 {
             limiter.ended(true);
         }
-        let admitted = (0..40).filter(|_| limiter.admit(ms(1)) == Admission::Go).count();
+        let admitted = (0..40)
+            .filter(|_| limiter.admit(ms(1)) == Admission::Go)
+            .count();
         assert_eq!(admitted, 16);
     }
 
@@ -227,7 +254,10 @@ mod tests {
                 limiter.ended(true);
             }
         }
-        assert!((95..=102).contains(&sent), "{sent} in ten seconds at 600 a minute");
+        assert!(
+            (95..=102).contains(&sent),
+            "{sent} in ten seconds at 600 a minute"
+        );
     }
 
     /// A server that admits 40 requests a second with a bucket of 20, answers after 100 ms, and
@@ -256,7 +286,10 @@ mod tests {
                 replies.push_back((step + 100, admitted));
             }
         }
-        let (used, share) = (f64::from(served) / 24_000.0, f64::from(refused) / f64::from(served + refused));
+        let (used, share) = (
+            f64::from(served) / 24_000.0,
+            f64::from(refused) / f64::from(served + refused),
+        );
         assert!(used >= 0.9, "used {used}");
         assert!(share <= 0.01, "refused {share}");
     }

@@ -53,7 +53,9 @@ pub fn decide(error: &CallError, failures: Failures, retries: u32, unit: f64) ->
     }
     let (allowed, made) = match error.class {
         ErrorClass::RateLimit | ErrorClass::Overloaded => (PUSH_BACK_RETRIES, failures.push_backs),
-        ErrorClass::Server | ErrorClass::Conflict | ErrorClass::Connect => (retries, failures.others),
+        ErrorClass::Server | ErrorClass::Conflict | ErrorClass::Connect => {
+            (retries, failures.others)
+        }
         ErrorClass::Timeout | ErrorClass::BadBody | ErrorClass::Dns | ErrorClass::Empty => {
             (retries.min(1), failures.once)
         }
@@ -69,13 +71,20 @@ pub fn decide(error: &CallError, failures: Failures, retries: u32, unit: f64) ->
         | ErrorClass::UnknownFinish
         | ErrorClass::Judge
         | ErrorClass::Internal
-        | ErrorClass::NoRecording => (u32::from(error.should_retry == Some(true)).min(retries), failures.others),
+        | ErrorClass::NoRecording => (
+            u32::from(error.should_retry == Some(true)).min(retries),
+            failures.others,
+        ),
     };
     if error.should_retry == Some(false) || made > allowed {
         return Retry::Never;
     }
     let wait = delay(error, made, unit);
-    if is_push_back(error.class) { Retry::Paced(wait) } else { Retry::After(wait) }
+    if is_push_back(error.class) {
+        Retry::Paced(wait)
+    } else {
+        Retry::After(wait)
+    }
 }
 
 /// The server's own delay with up to a quarter added, else a random part of a growing ladder (full
@@ -85,7 +94,9 @@ fn delay(error: &CallError, made: u32, unit: f64) -> Duration {
     if let Some(wait) = error.retry_after {
         return wait + wait.mul_f64(0.25 * unit);
     }
-    let doubled = |step: Duration| step.saturating_mul(1u32.checked_shl(made.saturating_sub(1)).unwrap_or(u32::MAX));
+    let doubled = |step: Duration| {
+        step.saturating_mul(1u32.checked_shl(made.saturating_sub(1)).unwrap_or(u32::MAX))
+    };
     if is_push_back(error.class) {
         return doubled(PUSH_BACK_STEP).min(PUSH_BACK_TOP);
     }
@@ -94,7 +105,12 @@ fn delay(error: &CallError, made: u32, unit: f64) -> Duration {
 
 /// Counts a failure under its kind.
 pub fn count(failures: &mut Failures, class: ErrorClass) {
-    let tried_once = [ErrorClass::Timeout, ErrorClass::BadBody, ErrorClass::Dns, ErrorClass::Empty];
+    let tried_once = [
+        ErrorClass::Timeout,
+        ErrorClass::BadBody,
+        ErrorClass::Dns,
+        ErrorClass::Empty,
+    ];
     if is_push_back(class) {
         failures.push_backs += 1;
     } else if tried_once.contains(&class) {
@@ -146,41 +162,79 @@ mod tests {
     use super::*;
 
     fn error(class: ErrorClass, retry_after: Option<f64>) -> CallError {
-        CallError { retry_after: retry_after.map(Duration::from_secs_f64), ..CallError::new(class, "x") }
+        CallError {
+            retry_after: retry_after.map(Duration::from_secs_f64),
+            ..CallError::new(class, "x")
+        }
     }
 
     fn after(class: ErrorClass, made: u32, retry_after: Option<f64>, unit: f64) -> Retry {
-        let failures = Failures { push_backs: made, once: made, others: made };
+        let failures = Failures {
+            push_backs: made,
+            once: made,
+            others: made,
+        };
         decide(&error(class, retry_after), failures, 4, unit)
     }
 
     #[test]
     fn retries_each_class_as_often_as_the_policy_says() {
-        let last = |class| (1..50).take_while(|made| !matches!(after(class, *made, None, 0.5), Retry::Never)).count();
+        let last = |class| {
+            (1..50)
+                .take_while(|made| !matches!(after(class, *made, None, 0.5), Retry::Never))
+                .count()
+        };
         assert_eq!(last(ErrorClass::Server), 4);
         assert_eq!(last(ErrorClass::Connect), 4);
         assert_eq!(last(ErrorClass::Timeout), 1);
         assert_eq!(last(ErrorClass::BadBody), 1);
         assert_eq!(last(ErrorClass::RateLimit), 20);
         assert_eq!(last(ErrorClass::Overloaded), 20);
-        for class in [ErrorClass::Auth, ErrorClass::Quota, ErrorClass::Tls, ErrorClass::BadRequest, ErrorClass::UnknownFinish, ErrorClass::NoRecording] {
+        for class in [
+            ErrorClass::Auth,
+            ErrorClass::Quota,
+            ErrorClass::Tls,
+            ErrorClass::BadRequest,
+            ErrorClass::UnknownFinish,
+            ErrorClass::NoRecording,
+        ] {
             assert_eq!(last(class), 0, "{class:?}");
         }
     }
 
     #[test]
     fn the_servers_delay_wins_and_gets_up_to_a_quarter_more() {
-        assert_eq!(after(ErrorClass::Server, 1, Some(2.0), 0.0), Retry::After(Duration::from_secs(2)));
-        assert_eq!(after(ErrorClass::RateLimit, 1, Some(2.0), 1.0), Retry::Paced(Duration::from_millis(2_500)));
-        assert_eq!(after(ErrorClass::RateLimit, 1, Some(121.0), 0.5), Retry::TooLong(Duration::from_secs(121)));
+        assert_eq!(
+            after(ErrorClass::Server, 1, Some(2.0), 0.0),
+            Retry::After(Duration::from_secs(2))
+        );
+        assert_eq!(
+            after(ErrorClass::RateLimit, 1, Some(2.0), 1.0),
+            Retry::Paced(Duration::from_millis(2_500))
+        );
+        assert_eq!(
+            after(ErrorClass::RateLimit, 1, Some(121.0), 0.5),
+            Retry::TooLong(Duration::from_secs(121))
+        );
     }
 
     #[test]
     fn ladders_grow_and_end() {
-        assert_eq!(after(ErrorClass::Server, 1, None, 1.0), Retry::After(Duration::from_millis(500)));
-        assert_eq!(after(ErrorClass::Server, 3, None, 1.0), Retry::After(Duration::from_secs(2)));
-        assert_eq!(after(ErrorClass::Server, 3, None, 0.0), Retry::After(Duration::ZERO));
-        let waits: Vec<Retry> = (1..=6).map(|made| after(ErrorClass::Overloaded, made, None, 0.3)).collect();
+        assert_eq!(
+            after(ErrorClass::Server, 1, None, 1.0),
+            Retry::After(Duration::from_millis(500))
+        );
+        assert_eq!(
+            after(ErrorClass::Server, 3, None, 1.0),
+            Retry::After(Duration::from_secs(2))
+        );
+        assert_eq!(
+            after(ErrorClass::Server, 3, None, 0.0),
+            Retry::After(Duration::ZERO)
+        );
+        let waits: Vec<Retry> = (1..=6)
+            .map(|made| after(ErrorClass::Overloaded, made, None, 0.3))
+            .collect();
         let seconds = [2, 4, 8, 16, 32, 32].map(|s| Retry::Paced(Duration::from_secs(s)));
         assert_eq!(waits, seconds);
     }
@@ -189,10 +243,32 @@ mod tests {
     fn the_servers_word_on_retrying_overrides_the_class() {
         let mut fatal = error(ErrorClass::Server, None);
         fatal.should_retry = Some(false);
-        assert_eq!(decide(&fatal, Failures { others: 1, ..Failures::default() }, 4, 0.5), Retry::Never);
+        assert_eq!(
+            decide(
+                &fatal,
+                Failures {
+                    others: 1,
+                    ..Failures::default()
+                },
+                4,
+                0.5
+            ),
+            Retry::Never
+        );
         let mut soft = error(ErrorClass::BadRequest, None);
         soft.should_retry = Some(true);
-        assert!(matches!(decide(&soft, Failures { others: 1, ..Failures::default() }, 4, 0.5), Retry::After(_)));
+        assert!(matches!(
+            decide(
+                &soft,
+                Failures {
+                    others: 1,
+                    ..Failures::default()
+                },
+                4,
+                0.5
+            ),
+            Retry::After(_)
+        ));
     }
 
     #[test]

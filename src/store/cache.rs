@@ -87,8 +87,12 @@ pub enum CacheMode {
 
 impl CacheMode {
     /// The modes by their words.
-    pub const WORDS: [(&'static str, Self); 4] =
-        [("rw", Self::ReadWrite), ("ro", Self::ReadOnly), ("off", Self::Off), ("refresh", Self::Refresh)];
+    pub const WORDS: [(&'static str, Self); 4] = [
+        ("rw", Self::ReadWrite),
+        ("ro", Self::ReadOnly),
+        ("off", Self::Off),
+        ("refresh", Self::Refresh),
+    ];
 
     fn reads(self) -> bool {
         matches!(self, Self::ReadWrite | Self::ReadOnly)
@@ -179,7 +183,14 @@ impl CacheReader {
         let index = read_index(path).map_or_else(|| build_index(path), Ok)?;
         self.places.reserve(index.len());
         for (key, offset, length) in index {
-            self.places.insert(key, Place { segment, length, offset });
+            self.places.insert(
+                key,
+                Place {
+                    segment,
+                    length,
+                    offset,
+                },
+            );
         }
         self.segments.push((path.to_owned(), None));
         Ok(())
@@ -232,22 +243,42 @@ impl CacheWriter {
     #[must_use]
     pub fn new(state: &Utf8Path, mode: CacheMode, name: &str) -> Self {
         let path = cache_folder(state).join(format!("{name}.{EXTENSION}"));
-        Self { path: mode.writes().then_some(path), segment: None }
+        Self {
+            path: mode.writes().then_some(path),
+            segment: None,
+        }
     }
 
     /// Stores an answer. `request` is the canonical JSON whose digest is the key.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn put(&mut self, key: Digest, request: &str, reply: &CachedReply, at: Timestamp) -> Result<(), CacheError> {
-        let Some(path) = &self.path else { return Ok(()) };
+    pub fn put(
+        &mut self,
+        key: Digest,
+        request: &str,
+        reply: &CachedReply,
+        at: Timestamp,
+    ) -> Result<(), CacheError> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
         let segment = match &mut self.segment {
             Some(segment) => segment,
             None => self.segment.insert(begin_segment(path)?),
         };
-        let io = |source| CacheError { action: "write", path: path.clone(), source };
+        let io = |source| CacheError {
+            action: "write",
+            path: path.clone(),
+            source,
+        };
         let request: &RawValue = serde_json::from_str(request).map_err(|e| io(e.into()))?;
-        let entry = EntryOut { key, request, reply, at };
+        let entry = EntryOut {
+            key,
+            request,
+            reply,
+            at,
+        };
         let mut line = serde_json::to_vec(&entry).map_err(|e| io(e.into()))?;
         line.pop();
         let sum = Digest::of_bytes(&line).short(SUM_DIGITS);
@@ -264,9 +295,15 @@ impl CacheWriter {
     /// # Errors
     /// When the file system refuses.
     pub fn finish(&mut self) -> Result<(), CacheError> {
-        let Some(segment) = &mut self.segment else { return Ok(()) };
+        let Some(segment) = &mut self.segment else {
+            return Ok(());
+        };
         let flushed = segment.file.flush();
-        flushed.map_err(|source| CacheError { action: "write", path: segment.path.clone(), source })?;
+        flushed.map_err(|source| CacheError {
+            action: "write",
+            path: segment.path.clone(),
+            source,
+        })?;
         write_index(&segment.path, segment.written, &segment.index)
     }
 }
@@ -276,21 +313,40 @@ fn cache_folder(state: &Utf8Path) -> Utf8PathBuf {
 }
 
 fn begin_segment(path: &Utf8Path) -> Result<Segment, CacheError> {
-    let io = |source| CacheError { action: "create", path: path.to_owned(), source };
+    let io = |source| CacheError {
+        action: "create",
+        path: path.to_owned(),
+        source,
+    };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
-    let file = File::options().create(true).append(true).open(path).map_err(io)?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(io)?;
     let written = file.metadata().map_err(io)?.len();
-    let index = if written > 0 { build_index(path)? } else { Vec::new() };
-    Ok(Segment { path: path.to_owned(), file: BufWriter::with_capacity(1 << 16, file), written, index })
+    let index = if written > 0 {
+        build_index(path)?
+    } else {
+        Vec::new()
+    };
+    Ok(Segment {
+        path: path.to_owned(),
+        file: BufWriter::with_capacity(1 << 16, file),
+        written,
+        index,
+    })
 }
 
 const SUM_DIGITS: usize = 16;
 
 /// All segments, oldest first: their names begin with the time of their run.
 fn segment_paths(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
-    let Ok(entries) = folder.read_dir_utf8() else { return Vec::new() };
+    let Ok(entries) = folder.read_dir_utf8() else {
+        return Vec::new();
+    };
     let mut paths: Vec<Utf8PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.into_path()))
         .filter(|path| path.extension() == Some(EXTENSION))
@@ -331,13 +387,21 @@ fn read_index(segment: &Utf8Path) -> Option<Vec<(Digest, u64, u32)>> {
         let (key, after) = rest.split_first_chunk::<32>()?;
         let (offset, after) = after.split_first_chunk::<8>()?;
         let (length, after) = after.split_first_chunk::<4>()?;
-        index.push((Digest::from_bytes(*key), u64::from_le_bytes(*offset), u32::from_le_bytes(*length)));
+        index.push((
+            Digest::from_bytes(*key),
+            u64::from_le_bytes(*offset),
+            u32::from_le_bytes(*length),
+        ));
         rest = after;
     }
     Some(index)
 }
 
-fn write_index(segment: &Utf8Path, length: u64, index: &[(Digest, u64, u32)]) -> Result<(), CacheError> {
+fn write_index(
+    segment: &Utf8Path,
+    length: u64,
+    index: &[(Digest, u64, u32)],
+) -> Result<(), CacheError> {
     let mut bytes = Vec::with_capacity(8 + index.len() * INDEX_RECORD);
     bytes.extend_from_slice(&length.to_le_bytes());
     for (key, offset, length) in index {
@@ -346,7 +410,11 @@ fn write_index(segment: &Utf8Path, length: u64, index: &[(Digest, u64, u32)]) ->
         bytes.extend_from_slice(&length.to_le_bytes());
     }
     let path = index_path(segment);
-    std::fs::write(&path, bytes).map_err(|source| CacheError { action: "write", path, source })
+    std::fs::write(&path, bytes).map_err(|source| CacheError {
+        action: "write",
+        path,
+        source,
+    })
 }
 
 /// Finds the keys of a segment by reading it; lines that are no entries are passed over.
@@ -355,7 +423,11 @@ fn build_index(segment: &Utf8Path) -> Result<Vec<(Digest, u64, u32)>, CacheError
     struct KeyOnly {
         key: Digest,
     }
-    let io = |source| CacheError { action: "read", path: segment.to_owned(), source };
+    let io = |source| CacheError {
+        action: "read",
+        path: segment.to_owned(),
+        source,
+    };
     let mut input = BufReader::with_capacity(1 << 16, File::open(segment).map_err(io)?);
     let (mut index, mut line, mut offset) = (Vec::new(), Vec::new(), 0u64);
     loop {
@@ -367,7 +439,11 @@ fn build_index(segment: &Utf8Path) -> Result<Vec<(Digest, u64, u32)>, CacheError
         if line.last() == Some(&b'\n')
             && let Ok(entry) = serde_json::from_slice::<KeyOnly>(&line)
         {
-            index.push((entry.key, offset, u32::try_from(read - 1).unwrap_or(u32::MAX)));
+            index.push((
+                entry.key,
+                offset,
+                u32::try_from(read - 1).unwrap_or(u32::MAX),
+            ));
         }
         offset += read as u64;
     }
@@ -422,7 +498,12 @@ pub struct Pruned {
 ///
 /// # Errors
 /// When the file system refuses; the old segments are removed only after the new one is durable.
-pub fn prune(state: &Utf8Path, not_before: Option<Timestamp>, max_bytes: Option<u64>, name: &str) -> Result<Pruned, CacheError> {
+pub fn prune(
+    state: &Utf8Path,
+    not_before: Option<Timestamp>,
+    max_bytes: Option<u64>,
+    name: &str,
+) -> Result<Pruned, CacheError> {
     let folder = cache_folder(state);
     let old = segment_paths(&folder);
     let mut pruned = Pruned::default();
@@ -432,12 +513,20 @@ pub fn prune(state: &Utf8Path, not_before: Option<Timestamp>, max_bytes: Option<
         total += build_index(path)?.len();
         pruned.freed += std::fs::metadata(path).map_or(0, |data| data.len());
     }
-    let mut places: Vec<(Digest, Place)> = cache.places.iter().map(|(key, place)| (*key, *place)).collect();
+    let mut places: Vec<(Digest, Place)> = cache
+        .places
+        .iter()
+        .map(|(key, place)| (*key, *place))
+        .collect();
     places.sort_by_key(|(_, place)| std::cmp::Reverse((place.segment, place.offset)));
     let target = folder.join(format!("{name}.{EXTENSION}.tmp"));
     let io = |path: &Utf8Path| {
         let path = path.to_owned();
-        move |source| CacheError { action: "write", path, source }
+        move |source| CacheError {
+            action: "write",
+            path,
+            source,
+        }
     };
     if old.is_empty() {
         return Ok(pruned);
@@ -445,17 +534,26 @@ pub fn prune(state: &Utf8Path, not_before: Option<Timestamp>, max_bytes: Option<
     let mut output = BufWriter::new(File::create(&target).map_err(io(&target))?);
     let (mut index, mut written) = (Vec::new(), 0u64);
     for (key, place) in places {
-        let line = cache.read(place).filter(|line| checked_reply(line, &key).is_some());
-        let Some(line) = line.filter(|line| is_recent(line, not_before)) else { continue };
+        let line = cache
+            .read(place)
+            .filter(|line| checked_reply(line, &key).is_some());
+        let Some(line) = line.filter(|line| is_recent(line, not_before)) else {
+            continue;
+        };
         let size = line.len() as u64 + 1;
         if max_bytes.is_some_and(|limit| written + size > limit) {
             break;
         }
-        output.write_all(&line).and_then(|()| output.write_all(b"\n")).map_err(io(&target))?;
+        output
+            .write_all(&line)
+            .and_then(|()| output.write_all(b"\n"))
+            .map_err(io(&target))?;
         index.push((key, written, place.length));
         written += size;
     }
-    let file = output.into_inner().map_err(|error| io(&target)(error.into_error()))?;
+    let file = output
+        .into_inner()
+        .map_err(|error| io(&target)(error.into_error()))?;
     file.sync_all().map_err(io(&target))?;
     for path in &old {
         let _ = std::fs::remove_file(index_path(path));

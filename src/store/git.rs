@@ -54,8 +54,14 @@ impl Git {
     /// # Errors
     /// When git is not there or the folder is in no repository.
     pub fn open(folder: &Utf8Path) -> Result<Self, GitError> {
-        let mut git = Self { folder: folder.to_owned(), prefix: String::new() };
-        git.prefix = git.text(&["rev-parse", "--show-prefix"])?.trim_end().to_owned();
+        let mut git = Self {
+            folder: folder.to_owned(),
+            prefix: String::new(),
+        };
+        git.prefix = git
+            .text(&["rev-parse", "--show-prefix"])?
+            .trim_end()
+            .to_owned();
         Ok(git)
     }
 
@@ -66,7 +72,13 @@ impl Git {
     pub fn commit(&self, revision: &str) -> Result<String, GitError> {
         check_revision(revision)?;
         let commit = format!("{revision}^{{commit}}");
-        let found = self.text(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+        let found = self.text(&[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &commit,
+        ]);
         match found {
             Ok(id) => Ok(id.trim().to_owned()),
             Err(GitError::Refused { .. }) => Err(GitError::UnknownRevision(revision.to_owned())),
@@ -86,7 +98,10 @@ impl Git {
         if !output.status.success() {
             return Ok(None);
         }
-        let not_text = |_| GitError::NotText { path: path.to_owned(), revision: revision.to_owned() };
+        let not_text = |_| GitError::NotText {
+            path: path.to_owned(),
+            revision: revision.to_owned(),
+        };
         String::from_utf8(output.stdout).map(Some).map_err(not_text)
     }
 
@@ -99,7 +114,11 @@ impl Git {
         let tree = format!("{commit}:{}{folder}", self.prefix);
         let output = self.run(&["ls-tree", "-z", "--name-only", &tree])?;
         let names = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        Ok(names
+            .split('\0')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 
     /// The files, relative to the project's root, that differ between the merge base with a
@@ -110,11 +129,25 @@ impl Git {
     pub fn changed_since(&self, revision: &str) -> Result<Vec<String>, GitError> {
         let commit = self.commit(revision)?;
         // Without a common ancestor (a shallow checkout) the revision itself is compared with.
-        let base = self.text(&["merge-base", &commit, "HEAD"]).map_or(commit, |id| id.trim().to_owned());
-        let tracked = self.text(&["diff", "--name-only", "--no-renames", "-z", "--relative", &base, "--"])?;
+        let base = self
+            .text(&["merge-base", &commit, "HEAD"])
+            .map_or(commit, |id| id.trim().to_owned());
+        let tracked = self.text(&[
+            "diff",
+            "--name-only",
+            "--no-renames",
+            "-z",
+            "--relative",
+            &base,
+            "--",
+        ])?;
         let untracked = self.text(&["ls-files", "--others", "--exclude-standard", "-z"])?;
-        let mut files: Vec<String> =
-            tracked.split('\0').chain(untracked.split('\0')).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let mut files: Vec<String> = tracked
+            .split('\0')
+            .chain(untracked.split('\0'))
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
         files.sort();
         files.dedup();
         Ok(files)
@@ -125,15 +158,26 @@ impl Git {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        let message = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("no message").to_owned();
+        let message = String::from_utf8_lossy(&output.stderr)
+            .lines()
+            .next()
+            .unwrap_or("no message")
+            .to_owned();
         let command = arguments.first().copied().unwrap_or_default().to_owned();
         Err(GitError::Refused { command, message })
     }
 
     fn run(&self, arguments: &[&str]) -> Result<std::process::Output, GitError> {
         let mut command = Command::new("git");
-        command.arg("-C").arg(&self.folder).args(arguments).stdin(Stdio::null());
-        command.output().map_err(|source| GitError::Start { folder: self.folder.clone(), source })
+        command
+            .arg("-C")
+            .arg(&self.folder)
+            .args(arguments)
+            .stdin(Stdio::null());
+        command.output().map_err(|source| GitError::Start {
+            folder: self.folder.clone(),
+            source,
+        })
     }
 }
 
@@ -142,5 +186,9 @@ fn check_revision(revision: &str) -> Result<(), GitError> {
         || revision.starts_with('-')
         || revision.contains("..")
         || revision.contains(|c: char| c.is_control() || c.is_whitespace() || c == ':');
-    if bad { Err(GitError::BadRevision(revision.to_owned())) } else { Ok(()) }
+    if bad {
+        Err(GitError::BadRevision(revision.to_owned()))
+    } else {
+        Ok(())
+    }
 }

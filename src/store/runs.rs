@@ -74,7 +74,9 @@ pub fn log_path(state: &Utf8Path, run: &RunId) -> Utf8PathBuf {
 /// The ids of all stored runs, oldest first.
 #[must_use]
 pub fn list(state: &Utf8Path) -> Vec<RunId> {
-    let Ok(folder) = std::fs::read_dir(runs_folder(state)) else { return Vec::new() };
+    let Ok(folder) = std::fs::read_dir(runs_folder(state)) else {
+        return Vec::new();
+    };
     let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut runs: Vec<RunId> = names.filter_map(|name| RunId::from_folder(&name)).collect();
     runs.sort();
@@ -91,11 +93,17 @@ pub fn find(state: &Utf8Path, wanted: &str) -> Result<RunId, RunLogError> {
     if wanted == "last" {
         return runs.last().cloned().ok_or_else(unknown);
     }
-    let matching: Vec<&RunId> = runs.iter().filter(|run| run.as_str().starts_with(wanted)).collect();
+    let matching: Vec<&RunId> = runs
+        .iter()
+        .filter(|run| run.as_str().starts_with(wanted))
+        .collect();
     match matching.as_slice() {
         [one] => Ok((*one).clone()),
         [] => Err(unknown()),
-        several => Err(RunLogError::Ambiguous { prefix: wanted.to_owned(), count: several.len() }),
+        several => Err(RunLogError::Ambiguous {
+            prefix: wanted.to_owned(),
+            count: several.len(),
+        }),
     }
 }
 
@@ -116,16 +124,37 @@ impl RunLog {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn create(state: &Utf8Path, header: &RunHeader, cases: Arc<Vec<Case>>, at: Timestamp) -> Result<Self, RunLogError> {
+    pub fn create(
+        state: &Utf8Path,
+        header: &RunHeader,
+        cases: Arc<Vec<Case>>,
+        at: Timestamp,
+    ) -> Result<Self, RunLogError> {
         let path = log_path(state, &header.run_id);
         let io = |action, path: &Utf8Path| {
             let path = path.to_owned();
-            move |source| RunLogError::Io { action, path, source }
+            move |source| RunLogError::Io {
+                action,
+                path,
+                source,
+            }
         };
         let folder = path.parent().unwrap_or(state).to_owned();
         std::fs::create_dir_all(&folder).map_err(io("create", &folder))?;
-        let file = File::options().create_new(true).append(true).open(&path).map_err(io("create", &path))?;
-        let mut log = Self { path, file, cases, buffer: Vec::new(), written: 0, seq: 0, lines_since_sync: 0 };
+        let file = File::options()
+            .create_new(true)
+            .append(true)
+            .open(&path)
+            .map_err(io("create", &path))?;
+        let mut log = Self {
+            path,
+            file,
+            cases,
+            buffer: Vec::new(),
+            written: 0,
+            seq: 0,
+            lines_since_sync: 0,
+        };
         log.append(at, &Event::RunStarted(Box::new(header.clone())))?;
         for index in 0..log.cases.len() {
             let case = log.cases.get(index).cloned().map(Box::new);
@@ -149,12 +178,28 @@ impl RunLog {
         let path = loaded.path.clone();
         let io = |action, path: &Utf8Path| {
             let path = path.to_owned();
-            move |source| RunLogError::Io { action, path, source }
+            move |source| RunLogError::Io {
+                action,
+                path,
+                source,
+            }
         };
-        let file = File::options().append(true).open(&path).map_err(io("open", &path))?;
-        file.set_len(loaded.bytes).map_err(io("cut the torn end of", &path))?;
+        let file = File::options()
+            .append(true)
+            .open(&path)
+            .map_err(io("open", &path))?;
+        file.set_len(loaded.bytes)
+            .map_err(io("cut the torn end of", &path))?;
         let cases = Arc::clone(&loaded.run.cases);
-        Ok(Self { path, file, cases, buffer: Vec::new(), written: loaded.bytes, seq: loaded.lines, lines_since_sync: 0 })
+        Ok(Self {
+            path,
+            file,
+            cases,
+            buffer: Vec::new(),
+            written: loaded.bytes,
+            seq: loaded.lines,
+            lines_since_sync: 0,
+        })
     }
 
     /// Adds an event to the buffer and says where its line will stand.
@@ -163,11 +208,15 @@ impl RunLog {
     /// When the event names a case that the plan does not have.
     pub fn append(&mut self, at: Timestamp, event: &Event) -> Result<LogSpan, RunLogError> {
         let start = self.buffer.len();
-        codec::write_line(self.seq, at, event, &self.cases, &mut self.buffer).map_err(RunLogError::Encode)?;
+        codec::write_line(self.seq, at, event, &self.cases, &mut self.buffer)
+            .map_err(RunLogError::Encode)?;
         self.seq += 1;
         self.lines_since_sync += 1;
         let length = self.buffer.len() - start - 1;
-        Ok(LogSpan { offset: self.written + start as u64, length: u32::try_from(length).unwrap_or(u32::MAX) })
+        Ok(LogSpan {
+            offset: self.written + start as u64,
+            length: u32::try_from(length).unwrap_or(u32::MAX),
+        })
     }
 
     /// Hands the buffered lines to the operating system: what a killed process would have lost is
@@ -180,7 +229,11 @@ impl RunLog {
             return Ok(());
         }
         let result = self.file.write_all(&self.buffer);
-        result.map_err(|source| RunLogError::Io { action: "write", path: self.path.clone(), source })?;
+        result.map_err(|source| RunLogError::Io {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        })?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         if self.buffer.capacity() > KEEP_BELOW {
@@ -196,7 +249,11 @@ impl RunLog {
     pub fn sync(&mut self) -> Result<(), RunLogError> {
         self.lines_since_sync = 0;
         let result = self.file.sync_data();
-        result.map_err(|source| RunLogError::Io { action: "sync", path: self.path.clone(), source })
+        result.map_err(|source| RunLogError::Io {
+            action: "sync",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// A second handle on the file, so that another thread can wait for the disk.
@@ -205,7 +262,11 @@ impl RunLog {
     /// When the file system refuses.
     pub fn sync_handle(&self) -> Result<File, RunLogError> {
         let result = self.file.try_clone();
-        result.map_err(|source| RunLogError::Io { action: "open", path: self.path.clone(), source })
+        result.map_err(|source| RunLogError::Io {
+            action: "open",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Lines appended since the last sync was begun.
@@ -256,14 +317,36 @@ pub fn load(state: &Utf8Path, run: &RunId) -> Result<LoadedRun, RunLogError> {
 ///
 /// # Errors
 /// As for [`load`].
-pub fn load_events(path: &Utf8Path, mut look: impl FnMut(&codec::Line)) -> Result<LoadedRun, RunLogError> {
-    let io = |source| RunLogError::Io { action: "read", path: path.to_owned(), source };
+pub fn load_events(
+    path: &Utf8Path,
+    mut look: impl FnMut(&codec::Line),
+) -> Result<LoadedRun, RunLogError> {
+    let io = |source| RunLogError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(io)?;
-    let mut lines = LineReader { input: BufReader::with_capacity(1 << 16, file), line: Vec::new(), offset: 0, number: 0, whole: true };
-    let no_beginning = |source| RunLogError::NoBeginning { path: path.to_owned(), source };
-    lines.next().map_err(io)?.ok_or_else(|| no_beginning(CodecError::Sum))?;
+    let mut lines = LineReader {
+        input: BufReader::with_capacity(1 << 16, file),
+        line: Vec::new(),
+        offset: 0,
+        number: 0,
+        whole: true,
+    };
+    let no_beginning = |source| RunLogError::NoBeginning {
+        path: path.to_owned(),
+        source,
+    };
+    lines
+        .next()
+        .map_err(io)?
+        .ok_or_else(|| no_beginning(CodecError::Sum))?;
     let (started_at, header) = codec::header_of(lines.bytes()).map_err(no_beginning)?;
-    let (mut cases, mut index) = (Vec::with_capacity(header.dataset.selected), CaseIndex::new());
+    let (mut cases, mut index) = (
+        Vec::with_capacity(header.dataset.selected),
+        CaseIndex::new(),
+    );
     let mut fold: Option<Fold> = None;
     let mut bad: Option<(usize, CodecError)> = None;
     let (mut good_bytes, mut good_lines) = (lines.offset, 1);
@@ -277,16 +360,29 @@ pub fn load_events(path: &Utf8Path, mut look: impl FnMut(&codec::Line)) -> Resul
             }
         };
         if let Some((line, source)) = bad {
-            return Err(RunLogError::Damaged { path: path.to_owned(), line, source });
+            return Err(RunLogError::Damaged {
+                path: path.to_owned(),
+                line,
+                source,
+            });
         }
         look(&line);
         match line.event {
             Event::CasePlanned(case) if fold.is_none() => {
-                index.insert(case.id.as_str().into(), u32::try_from(cases.len()).unwrap_or(u32::MAX));
+                index.insert(
+                    case.id.as_str().into(),
+                    u32::try_from(cases.len()).unwrap_or(u32::MAX),
+                );
                 cases.push(*case);
             }
             event => {
-                let fold = fold.get_or_insert_with(|| Fold::new(header.clone(), Arc::new(std::mem::take(&mut cases)), started_at));
+                let fold = fold.get_or_insert_with(|| {
+                    Fold::new(
+                        header.clone(),
+                        Arc::new(std::mem::take(&mut cases)),
+                        started_at,
+                    )
+                });
                 fold.take(line.at, &event, span);
             }
         }
@@ -294,7 +390,13 @@ pub fn load_events(path: &Utf8Path, mut look: impl FnMut(&codec::Line)) -> Resul
     }
     let torn = bad.is_some() || good_bytes != lines.offset;
     let fold = fold.unwrap_or_else(|| Fold::new(header, Arc::new(cases), started_at));
-    Ok(LoadedRun { path: path.to_owned(), run: fold.finish(), bytes: good_bytes, lines: good_lines, torn })
+    Ok(LoadedRun {
+        path: path.to_owned(),
+        run: fold.finish(),
+        bytes: good_bytes,
+        lines: good_lines,
+        torn,
+    })
 }
 
 /// Reads lines with their places.
@@ -317,7 +419,10 @@ impl LineReader {
         if self.whole {
             self.line.pop();
         }
-        let span = LogSpan { offset: self.offset, length: u32::try_from(self.line.len()).unwrap_or(u32::MAX) };
+        let span = LogSpan {
+            offset: self.offset,
+            length: u32::try_from(self.line.len()).unwrap_or(u32::MAX),
+        };
         self.offset += read as u64;
         self.number += 1;
         Ok(Some(span))
@@ -342,8 +447,15 @@ impl LogTexts {
     /// When the file can not be opened.
     pub fn open(path: &Utf8Path, cases: &[Case]) -> Result<Self, RunLogError> {
         let file = File::open(path);
-        let file = file.map_err(|source| RunLogError::Io { action: "open", path: path.to_owned(), source })?;
-        Ok(Self { file: std::sync::Mutex::new(file), index: codec::index_cases(cases) })
+        let file = file.map_err(|source| RunLogError::Io {
+            action: "open",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            file: std::sync::Mutex::new(file),
+            index: codec::index_cases(cases),
+        })
     }
 
     fn event(&self, span: LogSpan) -> Option<Event> {
@@ -351,7 +463,9 @@ impl LogTexts {
         let mut file = self.file.lock().ok()?;
         file.seek(SeekFrom::Start(span.offset)).ok()?;
         file.read_exact(&mut line).ok()?;
-        codec::read_line(&line, &self.index).ok().map(|line| line.event)
+        codec::read_line(&line, &self.index)
+            .ok()
+            .map(|line| line.event)
     }
 
     /// The attempt whose line stands there; `None` when it can not be read.

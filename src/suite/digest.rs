@@ -27,13 +27,18 @@ pub fn resolved(suite: &Suite, referenced: &Referenced) -> Value {
         .iter()
         .map(|scorer| {
             let mut form = scorer.resolved().clone();
-            if let (Some(hash), Some(fields)) = (referenced.judges.get(&scorer.name), form.as_object_mut()) {
+            if let (Some(hash), Some(fields)) =
+                (referenced.judges.get(&scorer.name), form.as_object_mut())
+            {
                 fields.insert("judge".to_owned(), json!(hash));
             }
             form
         })
         .collect();
-    let sample = suite.sample.as_ref().map(|sample| json!({"size": sample.size, "by": sample.by}));
+    let sample = suite
+        .sample
+        .as_ref()
+        .map(|sample| json!({"size": sample.size, "by": sample.by}));
     json!({
         "gate": "suite/1",
         "name": suite.name.as_str(),

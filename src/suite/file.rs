@@ -82,7 +82,12 @@ pub fn kind_of(source: &Arc<Source>) -> Option<String> {
 
 /// Reads a suite file. `path` is relative to the project's root; schemas that scorers name by path
 /// are read by `schemas`.
-pub fn decode(source: &Arc<Source>, path: &str, schemas: Schemas<'_>, diagnostics: &mut Diagnostics) -> Option<Suite> {
+pub fn decode(
+    source: &Arc<Source>,
+    path: &str,
+    schemas: Schemas<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Suite> {
     let node = match yaml::parse(source) {
         Ok(node) => node,
         Err(errors) => {
@@ -91,39 +96,66 @@ pub fn decode(source: &Arc<Source>, path: &str, schemas: Schemas<'_>, diagnostic
         }
     };
     let mut found = Diagnostics::new();
-    let mut reader = Reader { source: Arc::clone(source), diagnostics: &mut found };
+    let mut reader = Reader {
+        source: Arc::clone(source),
+        diagnostics: &mut found,
+    };
     let suite = decode_document(&mut reader, &node, path, schemas);
     let usable = !found.has_errors();
     diagnostics.extend(found);
     suite.filter(|_| usable)
 }
 
-fn decode_document(reader: &mut Reader<'_>, node: &Node, path: &str, schemas: Schemas<'_>) -> Option<Suite> {
+fn decode_document(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    path: &str,
+    schemas: Schemas<'_>,
+) -> Option<Suite> {
     let mut table = Table::new(reader, node, "the suite")?;
     if let Some(format) = table.require(reader, "gate") {
         reader.check_format(format, "suite/1");
     }
     let name = decode_suite_name(reader, &mut table, path);
     let prompt = decode_prompt(reader, &mut table, path, name.as_ref());
-    let registry = table.get("registry").and_then(|node| decode_registry(reader, node, path));
+    let registry = table
+        .get("registry")
+        .and_then(|node| decode_registry(reader, node, path));
     let dataset_node = table.require(reader, "dataset");
     let dataset = dataset_node.and_then(|node| {
         let written = reader.nonempty(node, "`dataset`")?;
         if crate::dataset::DatasetForm::of_path(written).is_none() {
             let message = format!("`{written}` is no dataset by its name");
-            reader.error(node.span, "dataset-form", message, "a dataset is .jsonl, .csv or .yaml");
+            reader.error(
+                node.span,
+                "dataset-form",
+                message,
+                "a dataset is .jsonl, .csv or .yaml",
+            );
         }
         models::resolve(reader, node, path, written)
     });
-    let sample = table.get("sample").and_then(|node| decode_sample(reader, node));
-    let seed = table.get("seed").and_then(|node| reader.whole(node, "`seed`", 0));
+    let sample = table
+        .get("sample")
+        .and_then(|node| decode_sample(reader, node));
+    let seed = table
+        .get("seed")
+        .and_then(|node| reader.whole(node, "`seed`", 0));
     let main = models::decode(reader, &mut table, ("models", "model"), "main", path);
-    let judges = models::decode(reader, &mut table, ("judge_models", "judge_model"), "judge", path);
+    let judges = models::decode(
+        reader,
+        &mut table,
+        ("judge_models", "judge_model"),
+        "judge",
+        path,
+    );
     if main.as_ref().is_some_and(Vec::is_empty) {
         let help = "add `model: openai:gpt-4o-2024-08-06`, or `models:` with provider and model";
         reader.error(table.span(), "no-model", "the suite has no model", help);
     }
-    let repeat = table.get("repeat").and_then(|node| reader.whole_u32(node, "`repeat`", 1));
+    let repeat = table
+        .get("repeat")
+        .and_then(|node| reader.whole_u32(node, "`repeat`", 1));
     let score_faults = decode_score_faults(reader, &mut table);
     let scorers = decode_scorers(reader, &mut table, schemas);
     let policy = Policy::decode(reader, table.get("policy"));
@@ -164,12 +196,20 @@ fn decode_suite_name(reader: &mut Reader<'_>, table: &mut Table<'_>, path: &str)
     }
 }
 
-fn decode_prompt(reader: &mut Reader<'_>, table: &mut Table<'_>, path: &str, name: Option<&Name>) -> Option<PromptLocation> {
+fn decode_prompt(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'_>,
+    path: &str,
+    name: Option<&Name>,
+) -> Option<PromptLocation> {
     let Some(node) = table.get("prompt") else {
         return Slug::new(name?.as_str()).ok().map(PromptLocation::Registry);
     };
     let text = reader.nonempty(node, "`prompt`")?;
-    if [".md", ".txt", ".yaml"].iter().any(|extension| text.ends_with(extension)) {
+    if [".md", ".txt", ".yaml"]
+        .iter()
+        .any(|extension| text.ends_with(extension))
+    {
         let file = models::resolve(reader, node, path, text)?;
         let base = file.rsplit('/').next().unwrap_or(&file);
         let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
@@ -188,7 +228,12 @@ fn decode_prompt(reader: &mut Reader<'_>, table: &mut Table<'_>, path: &str, nam
 fn decode_registry(reader: &mut Reader<'_>, node: &Node, path: &str) -> Option<String> {
     let written = reader.nonempty(node, "`registry`")?;
     if written.starts_with("postgres://") || written.starts_with("postgresql://") {
-        reader.error(node.span, "not-built-yet", "a PostgreSQL registry is not built yet", "name a folder");
+        reader.error(
+            node.span,
+            "not-built-yet",
+            "a PostgreSQL registry is not built yet",
+            "name a folder",
+        );
         return None;
     }
     models::resolve(reader, node, path, written)
@@ -196,10 +241,18 @@ fn decode_registry(reader: &mut Reader<'_>, node: &Node, path: &str) -> Option<S
 
 fn decode_sample(reader: &mut Reader<'_>, node: &Node) -> Option<Sample> {
     let mut table = Table::new(reader, node, "`sample`")?;
-    let size = table.require(reader, "size").and_then(|node| reader.whole_u32(node, "`size`", 1));
-    let by = table.get("by").and_then(|node| reader.nonempty(node, "`by`")).map(str::to_owned);
+    let size = table
+        .require(reader, "size")
+        .and_then(|node| reader.whole_u32(node, "`size`", 1));
+    let by = table
+        .get("by")
+        .and_then(|node| reader.nonempty(node, "`by`"))
+        .map(str::to_owned);
     table.finish(reader);
-    Some(Sample { size: size? as usize, by })
+    Some(Sample {
+        size: size? as usize,
+        by,
+    })
 }
 
 fn decode_score_faults(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Vec<AnswerFault> {
@@ -209,17 +262,31 @@ fn decode_score_faults(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Vec<An
         ("truncated", AnswerFault::Truncated),
         ("tool_call", AnswerFault::ToolCall),
     ];
-    let Some(node) = table.get("score_faults") else { return Vec::new() };
+    let Some(node) = table.get("score_faults") else {
+        return Vec::new();
+    };
     let items = reader.list(node, "`score_faults`").unwrap_or_default();
-    items.iter().filter_map(|item| reader.word(item, "an item of `score_faults`", &SCORABLE)).collect()
+    items
+        .iter()
+        .filter_map(|item| reader.word(item, "an item of `score_faults`", &SCORABLE))
+        .collect()
 }
 
-fn decode_scorers(reader: &mut Reader<'_>, table: &mut Table<'_>, schemas: Schemas<'_>) -> Option<Vec<ScorerSpec>> {
+fn decode_scorers(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'_>,
+    schemas: Schemas<'_>,
+) -> Option<Vec<ScorerSpec>> {
     let node = table.require(reader, "scorers")?;
     let items = reader.list(node, "`scorers`")?;
     if items.is_empty() {
         let help = "add one, such as `{ type: equals, value: \"{{expected}}\" }`";
-        reader.error(node.span, "no-scorer", "the suite has no scorer, so every answer would pass", help);
+        reader.error(
+            node.span,
+            "no-scorer",
+            "the suite has no scorer, so every answer would pass",
+            help,
+        );
         return None;
     }
     let mut scorers: Vec<ScorerSpec> = Vec::with_capacity(items.len());
@@ -231,13 +298,23 @@ fn decode_scorers(reader: &mut Reader<'_>, table: &mut Table<'_>, schemas: Schem
         };
         if scorers.iter().any(|earlier| earlier.name == scorer.name) {
             let message = format!("two scorers have the name `{}`", scorer.name);
-            reader.error(item.span, "duplicate-name", message, "give one of them a `name` of its own");
+            reader.error(
+                item.span,
+                "duplicate-name",
+                message,
+                "give one of them a `name` of its own",
+            );
         }
         scorers.push(scorer);
     }
     if complete && scorers.iter().all(|scorer| !scorer.gating) {
         let help = "remove `gating: false` from a scorer";
-        reader.error(node.span, "no-scorer", "no scorer is gating, so every answer would pass", help);
+        reader.error(
+            node.span,
+            "no-scorer",
+            "no scorer is gating, so every answer would pass",
+            help,
+        );
     }
     complete.then_some(scorers)
 }

@@ -26,10 +26,18 @@ pub fn decode(
             let items = reader.list(node, &format!("`{many_key}`"))?;
             if items.is_empty() {
                 let message = format!("`{many_key}` has no model");
-                reader.error(node.span, "no-model", message, "add a model, such as `openai:gpt-4o-2024-08-06`");
+                reader.error(
+                    node.span,
+                    "no-model",
+                    message,
+                    "add a model, such as `openai:gpt-4o-2024-08-06`",
+                );
                 return None;
             }
-            let models: Vec<_> = items.iter().filter_map(|item| decode_one(reader, item, None, file)).collect();
+            let models: Vec<_> = items
+                .iter()
+                .filter_map(|item| decode_one(reader, item, None, file))
+                .collect();
             (models.len() == items.len()).then_some(models)?
         }
         (None, Some(node)) => vec![decode_one(reader, node, Some(default_name), file)?],
@@ -42,25 +50,47 @@ pub fn decode(
 fn check_names(reader: &mut Reader<'_>, node: Option<&Node>, models: &[ModelSpec]) {
     let Some(node) = node else { return };
     for (index, model) in models.iter().enumerate() {
-        if models.iter().take(index).any(|earlier| earlier.name == model.name) {
+        if models
+            .iter()
+            .take(index)
+            .any(|earlier| earlier.name == model.name)
+        {
             let message = format!("two models have the name `{}`", model.name);
-            reader.error(node.span, "duplicate-name", message, "give each model a `name` of its own");
+            reader.error(
+                node.span,
+                "duplicate-name",
+                message,
+                "give each model a `name` of its own",
+            );
         }
     }
 }
 
-fn decode_one(reader: &mut Reader<'_>, node: &Node, default_name: Option<&str>, file: &str) -> Option<ModelSpec> {
+fn decode_one(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    default_name: Option<&str>,
+    file: &str,
+) -> Option<ModelSpec> {
     if let Some(text) = node.as_text() {
         return decode_short(reader, node, text, default_name);
     }
     let mut table = Table::new(reader, node, "the model")?;
     let provider_node = table.require(reader, "provider");
     let provider = provider_node.and_then(|n| reader.word(n, "`provider`", &ProviderKind::WORDS));
-    let model = table.get("model").and_then(|n| reader.nonempty(n, "`model`"));
+    let model = table
+        .get("model")
+        .and_then(|n| reader.nonempty(n, "`model`"));
     let name = table.get("name").and_then(|n| decode_name(reader, n));
-    let base_url = table.get("base_url").and_then(|n| reader.nonempty(n, "`base_url`"));
-    let api_key_env = table.get("api_key_env").and_then(|n| decode_variable(reader, n));
-    let params = table.get("params").and_then(|n| crate::prompt::params::decode(reader, n));
+    let base_url = table
+        .get("base_url")
+        .and_then(|n| reader.nonempty(n, "`base_url`"));
+    let api_key_env = table
+        .get("api_key_env")
+        .and_then(|n| decode_variable(reader, n));
+    let params = table
+        .get("params")
+        .and_then(|n| crate::prompt::params::decode(reader, n));
     let price = table.get("price").and_then(|n| decode_price(reader, n));
     let timeout = table.get("timeout").and_then(|n| decode_timeout(reader, n));
     let mut file_of = |reader: &mut Reader<'_>, key: &'static str| {
@@ -69,7 +99,9 @@ fn decode_one(reader: &mut Reader<'_>, node: &Node, default_name: Option<&str>, 
         resolve(reader, node, file, written)
     };
     let (rules, cassette) = (file_of(reader, "rules"), file_of(reader, "cassette"));
-    let command = table.get("command").and_then(|n| reader.texts(n, "`command`"));
+    let command = table
+        .get("command")
+        .and_then(|n| reader.texts(n, "`command`"));
     table.finish(reader);
     let provider = provider?;
     let spec = ModelSpec {
@@ -89,15 +121,34 @@ fn decode_one(reader: &mut Reader<'_>, node: &Node, default_name: Option<&str>, 
     Some(spec)
 }
 
-fn decode_short(reader: &mut Reader<'_>, node: &Node, text: &str, default_name: Option<&str>) -> Option<ModelSpec> {
-    let Some((provider, model)) = text.split_once(':').filter(|(_, model)| !model.is_empty()) else {
+fn decode_short(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    text: &str,
+    default_name: Option<&str>,
+) -> Option<ModelSpec> {
+    let Some((provider, model)) = text.split_once(':').filter(|(_, model)| !model.is_empty())
+    else {
         let help = "write provider and model, such as `openai:gpt-4o-2024-08-06`";
-        reader.error(node.span, "model", format!("`{text}` names no provider and model"), help);
+        reader.error(
+            node.span,
+            "model",
+            format!("`{text}` names no provider and model"),
+            help,
+        );
         return None;
     };
-    let Some((_, kind)) = ProviderKind::WORDS.iter().find(|(word, _)| *word == provider) else {
+    let Some((_, kind)) = ProviderKind::WORDS
+        .iter()
+        .find(|(word, _)| *word == provider)
+    else {
         let known: Vec<&str> = ProviderKind::WORDS.iter().map(|(word, _)| *word).collect();
-        reader.error(node.span, "unknown-word", format!("there is no provider `{provider}`"), choices(provider, &known));
+        reader.error(
+            node.span,
+            "unknown-word",
+            format!("there is no provider `{provider}`"),
+            choices(provider, &known),
+        );
         return None;
     };
     let spec = ModelSpec {
@@ -136,12 +187,18 @@ fn decode_name(reader: &mut Reader<'_>, node: &Node) -> Option<Name> {
 /// The name of an environment variable; a key in its place is refused without being repeated.
 fn decode_variable<'n>(reader: &mut Reader<'_>, node: &'n Node) -> Option<&'n str> {
     let text = reader.nonempty(node, "`api_key_env`")?;
-    let valid = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.starts_with(|c: char| c.is_ascii_digit());
+    let valid = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !text.starts_with(|c: char| c.is_ascii_digit());
     if valid && text.len() <= 80 {
         return Some(text);
     }
     let help = "write the name of the environment variable that holds the key; a key itself must never stand in a file";
-    reader.error(node.span, "key-name", "`api_key_env` is not the name of an environment variable", help);
+    reader.error(
+        node.span,
+        "key-name",
+        "`api_key_env` is not the name of an environment variable",
+        help,
+    );
     None
 }
 
@@ -156,10 +213,23 @@ fn decode_price(reader: &mut Reader<'_>, node: &Node) -> Option<Price> {
     let (batch_input, batch_output) = (rate(reader, "batch_input"), rate(reader, "batch_output"));
     table.finish(reader);
     let (Some(input), Some(output)) = (input, output) else {
-        reader.error(node.span, "missing-key", "`price` needs `input` and `output`", "write both in USD per million tokens");
+        reader.error(
+            node.span,
+            "missing-key",
+            "`price` needs `input` and `output`",
+            "write both in USD per million tokens",
+        );
         return None;
     };
-    Some(Price { input, output, cached_input, cache_write, batch_input, batch_output, long_context: None })
+    Some(Price {
+        input,
+        output,
+        cached_input,
+        cache_write,
+        batch_input,
+        batch_output,
+        long_context: None,
+    })
 }
 
 fn decode_timeout(reader: &mut Reader<'_>, node: &Node) -> Option<std::time::Duration> {
@@ -170,18 +240,33 @@ fn decode_timeout(reader: &mut Reader<'_>, node: &Node) -> Option<std::time::Dur
     match crate::base::time::parse_duration(text) {
         Ok(duration) => Some(duration),
         Err(error) => {
-            reader.error(node.span, "duration", error.to_string(), "write a duration such as `90s`");
+            reader.error(
+                node.span,
+                "duration",
+                error.to_string(),
+                "write a duration such as `90s`",
+            );
             None
         }
     }
 }
 
 /// Resolves a path of the suite and reports one that can not be used.
-pub(super) fn resolve(reader: &mut Reader<'_>, node: &Node, file: &str, written: &str) -> Option<String> {
+pub(super) fn resolve(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    file: &str,
+    written: &str,
+) -> Option<String> {
     match path::resolve(file, written) {
         Ok(path) => Some(path),
         Err(error) => {
-            reader.error(node.span, "path", error.to_string(), "write a path relative to this file, within the project");
+            reader.error(
+                node.span,
+                "path",
+                error.to_string(),
+                "write a path relative to this file, within the project",
+            );
             None
         }
     }
@@ -195,13 +280,20 @@ fn check_needs(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec) {
         reader.error(node.span, "missing-key", message, help);
     };
     match spec.provider {
-        ProviderKind::Mock if spec.rules.is_none() => missing("rules", "add `rules:` with the path of a mock rules file"),
+        ProviderKind::Mock if spec.rules.is_none() => {
+            missing("rules", "add `rules:` with the path of a mock rules file")
+        }
         ProviderKind::Replay if spec.cassette.is_none() => {
             missing("cassette", "add `cassette:` with the path of a cassette");
         }
-        ProviderKind::Exec if spec.command.is_empty() => missing("command", "add `command:` as a list of words"),
+        ProviderKind::Exec if spec.command.is_empty() => {
+            missing("command", "add `command:` as a list of words")
+        }
         ProviderKind::AzureOpenAi | ProviderKind::Bedrock if spec.base_url.is_none() => {
-            missing("base_url", "add `base_url:` with the address of your resource or region");
+            missing(
+                "base_url",
+                "add `base_url:` with the address of your resource or region",
+            );
         }
         _ => {}
     }
@@ -209,9 +301,24 @@ fn check_needs(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec) {
         missing("model", "add `model:` with the model's id at the provider");
     }
     let only = [
-        ("rules", spec.rules.is_some(), spec.provider == ProviderKind::Mock, "mock"),
-        ("cassette", spec.cassette.is_some(), spec.provider == ProviderKind::Replay, "replay"),
-        ("command", !spec.command.is_empty(), spec.provider == ProviderKind::Exec, "exec"),
+        (
+            "rules",
+            spec.rules.is_some(),
+            spec.provider == ProviderKind::Mock,
+            "mock",
+        ),
+        (
+            "cassette",
+            spec.cassette.is_some(),
+            spec.provider == ProviderKind::Replay,
+            "replay",
+        ),
+        (
+            "command",
+            !spec.command.is_empty(),
+            spec.provider == ProviderKind::Exec,
+            "exec",
+        ),
     ];
     for (key, given, fits, owner) in only {
         if given && !fits {

@@ -28,12 +28,17 @@ pub fn resolve(from: &str, written: &str) -> Result<String, PathError> {
         return Err(PathError::Absolute(written.to_owned()));
     }
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let mut parts: Vec<&str> = folder
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
     for part in written.split(['/', '\\']) {
         match part {
             "" | "." => {}
             ".." => {
-                parts.pop().ok_or_else(|| PathError::Outside(written.to_owned()))?;
+                parts
+                    .pop()
+                    .ok_or_else(|| PathError::Outside(written.to_owned()))?;
             }
             name => parts.push(name),
         }
@@ -47,13 +52,31 @@ mod tests {
 
     #[test]
     fn resolves_against_the_file_and_stays_in_the_root() {
-        assert_eq!(resolve("evals/a.yaml", "../fixtures/x.jsonl").as_deref(), Ok("fixtures/x.jsonl"));
-        assert_eq!(resolve("evals/a.yaml", "prompts").as_deref(), Ok("evals/prompts"));
+        assert_eq!(
+            resolve("evals/a.yaml", "../fixtures/x.jsonl").as_deref(),
+            Ok("fixtures/x.jsonl")
+        );
+        assert_eq!(
+            resolve("evals/a.yaml", "prompts").as_deref(),
+            Ok("evals/prompts")
+        );
         assert_eq!(resolve("a.yaml", "./b//c").as_deref(), Ok("b/c"));
-        assert!(matches!(resolve("evals/a.yaml", "../../x"), Err(PathError::Outside(_))));
-        assert!(matches!(resolve("evals/a.yaml", "/etc/passwd"), Err(PathError::Absolute(_))));
-        assert!(matches!(resolve("evals/a.yaml", "C:\\x"), Err(PathError::Absolute(_))));
-        assert!(matches!(resolve("evals/a.yaml", "..\\..\\x"), Err(PathError::Outside(_))));
+        assert!(matches!(
+            resolve("evals/a.yaml", "../../x"),
+            Err(PathError::Outside(_))
+        ));
+        assert!(matches!(
+            resolve("evals/a.yaml", "/etc/passwd"),
+            Err(PathError::Absolute(_))
+        ));
+        assert!(matches!(
+            resolve("evals/a.yaml", "C:\\x"),
+            Err(PathError::Absolute(_))
+        ));
+        assert!(matches!(
+            resolve("evals/a.yaml", "..\\..\\x"),
+            Err(PathError::Outside(_))
+        ));
         assert_eq!(resolve("a.yaml", ""), Err(PathError::Empty));
     }
 }

@@ -27,8 +27,13 @@ impl<'a> CaseScorers<'a> {
     pub fn iter(&self) -> impl Iterator<Item = &'a ScorerSpec> {
         let (suite, own) = (self.suite, self.own);
         let replaced = move |scorer: &ScorerSpec| own.iter().find(|o| o.name == scorer.name);
-        let added = own.iter().filter(move |o| suite.iter().all(|scorer| scorer.name != o.name));
-        suite.iter().map(move |scorer| replaced(scorer).unwrap_or(scorer)).chain(added)
+        let added = own
+            .iter()
+            .filter(move |o| suite.iter().all(|scorer| scorer.name != o.name));
+        suite
+            .iter()
+            .map(move |scorer| replaced(scorer).unwrap_or(scorer))
+            .chain(added)
     }
 }
 
@@ -59,7 +64,10 @@ pub fn validate<'c>(
         let declared = |name: &str| prompts.iter().any(|prompt| prompt.variable(name).is_some());
         for (name, _) in case.vars.iter().filter(|(name, _)| !declared(name)) {
             if unknown.insert(name) {
-                let message = format!("variable `{name}` of case `{}` is in no prompt", text::visible_line(case.id.as_str()));
+                let message = format!(
+                    "variable `{name}` of case `{}` is in no prompt",
+                    text::visible_line(case.id.as_str())
+                );
                 let mut warning = at_case("unused-case-variable", message, dataset, case);
                 warning.severity = crate::base::Severity::Warning;
                 diagnostics.push(warning.help("remove it from the cases, or use it in the prompt"));
@@ -68,7 +76,12 @@ pub fn validate<'c>(
     }
 }
 
-fn check_variables(dataset: &str, case: &Case, prompts: &[&PromptVersion], diagnostics: &mut Diagnostics) {
+fn check_variables(
+    dataset: &str,
+    case: &Case,
+    prompts: &[&PromptVersion],
+    diagnostics: &mut Diagnostics,
+) {
     let mut said: Vec<(String, &'static str)> = Vec::new();
     for prompt in prompts {
         for (name, fault) in prompt.check(&case.vars) {
@@ -90,8 +103,14 @@ fn check_variables(dataset: &str, case: &Case, prompts: &[&PromptVersion], diagn
 /// A finding at a case's line; the snippet shows the case's id.
 fn at_case(rule: &'static str, message: String, dataset: &str, case: &Case) -> Diagnostic {
     let line = usize::try_from(case.line).unwrap_or(1);
-    let shown = format!("{{\"id\": \"{}\", …}}", text::visible_line(&text::shorten(case.id.as_str(), 60)));
+    let shown = format!(
+        "{{\"id\": \"{}\", …}}",
+        text::visible_line(&text::shorten(case.id.as_str(), 60))
+    );
     let source: Arc<Source> = Source::row(dataset, &shown, line);
-    let span = Span { start: 0, end: shown.len() };
+    let span = Span {
+        start: 0,
+        end: shown.len(),
+    };
     Diagnostic::error(rule, message).at(&source, span)
 }
