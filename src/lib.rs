@@ -14,6 +14,7 @@ pub mod record;
 pub mod analysis;
 pub mod verdict;
 pub mod suite;
+pub mod settings;
 pub mod plan;
 pub mod http;
 pub mod store;
