@@ -74,6 +74,12 @@ pub struct ArmHeader {
     pub version: Option<u32>,
     /// The content hash.
     pub hash: Digest,
+    /// The name of the version's file.
+    #[serde(default)]
+    pub file: String,
+    /// The version's text as written, so that a run can be read anywhere.
+    #[serde(default)]
+    pub text: String,
 }
 
 /// The model under test.

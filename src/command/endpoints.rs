@@ -1,0 +1,171 @@
+//! From a model of a suite to an endpoint that can be asked: keys from the environment, hosts
+//! checked, rules and cassettes read.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::sync::Arc;
+
+use super::error::CommandError;
+use super::project::Project;
+use crate::base::{Diagnostic, Diagnostics, Digest, Span};
+use crate::chat::{ModelSpec, Price, PriceTable, ProviderKind};
+use crate::http::{self, Client, ClientOptions, Redactor, Secret};
+use crate::provider::exec::{self, Exec, ExecCommand};
+use crate::provider::mock::MockRules;
+use crate::provider::replay::CassetteDecoder;
+use crate::provider::{Endpoint, Transport, codec, own_hosts};
+use crate::store::fs;
+use crate::suite::Suite;
+
+const MAX_RULES: u64 = 8 << 20;
+
+/// The endpoints of one suite, each made once, so that all who ask a model share its limits.
+pub struct Endpoints<'p> {
+    project: &'p Project,
+    made: BTreeMap<String, Arc<Endpoint>>,
+    /// The digests of rules files and cassettes, by path.
+    pub files: BTreeMap<String, Digest>,
+    prices: PriceTable,
+}
+
+impl<'p> Endpoints<'p> {
+    /// No endpoint yet.
+    #[must_use]
+    pub fn new(project: &'p Project) -> Self {
+        Self { project, made: BTreeMap::new(), files: BTreeMap::new(), prices: PriceTable::builtin() }
+    }
+
+    /// The price of a model: the suite's, else the list price, else unknown.
+    #[must_use]
+    pub fn price(&self, spec: &ModelSpec) -> Option<Price> {
+        spec.price.or_else(|| self.prices.price(spec.provider, spec.model.as_deref()?))
+    }
+
+    /// The endpoint of a model.
+    ///
+    /// # Errors
+    /// When a key is missing or a host is not allowed; findings in rules or cassettes go to
+    /// `diagnostics`.
+    pub fn get(&mut self, suite: &Suite, spec: &ModelSpec, diagnostics: &mut Diagnostics) -> Result<Option<Arc<Endpoint>>, CommandError> {
+        let identity = format!("{spec:?}");
+        if let Some(made) = self.made.get(&identity) {
+            return Ok(Some(Arc::clone(made)));
+        }
+        let transport = match spec.provider {
+            ProviderKind::Mock => self.mock(suite, spec, diagnostics)?,
+            ProviderKind::Replay => self.replay(suite, spec, diagnostics)?,
+            ProviderKind::Exec => Some(self.exec(spec)?),
+            ProviderKind::OpenAi
+            | ProviderKind::OpenAiResponses
+            | ProviderKind::AzureOpenAi
+            | ProviderKind::Anthropic
+            | ProviderKind::Gemini
+            | ProviderKind::Bedrock
+            | ProviderKind::Ollama => Some(self.remote(spec)?),
+        };
+        let Some(transport) = transport else { return Ok(None) };
+        let endpoint = Arc::new(Endpoint::new(spec.clone(), transport));
+        self.made.insert(identity, Arc::clone(&endpoint));
+        Ok(Some(endpoint))
+    }
+
+    fn mock(&mut self, suite: &Suite, spec: &ModelSpec, diagnostics: &mut Diagnostics) -> Result<Option<Transport>, CommandError> {
+        let Some(path) = &spec.rules else { return Ok(None) };
+        let source = match self.project.read(path, MAX_RULES) {
+            Ok(source) => source,
+            Err(error) => return Ok(missing(suite, spec, "rules", &error, diagnostics)),
+        };
+        let rules = MockRules::decode(&source, diagnostics);
+        Ok(rules.map(|rules| {
+            self.files.insert(path.clone(), rules.digest());
+            Transport::Mock(Arc::new(rules))
+        }))
+    }
+
+    fn replay(&mut self, suite: &Suite, spec: &ModelSpec, diagnostics: &mut Diagnostics) -> Result<Option<Transport>, CommandError> {
+        let Some(path) = &spec.cassette else { return Ok(None) };
+        let opened = self.project.root.resolve(path).map_err(CommandError::from);
+        let file = match opened.and_then(|full| fs::open(&full).map_err(CommandError::from)) {
+            Ok(file) => file,
+            Err(error) => return Ok(missing(suite, spec, "cassette", &error, diagnostics)),
+        };
+        let mut decoder = CassetteDecoder::new(path.clone(), diagnostics);
+        for (line, number) in BufReader::new(file).lines().zip(1u32..) {
+            let line = line.map_err(|error| CommandError::usage(format!("{path}:{number}: {error}"), "save the cassette as UTF-8 text"))?;
+            decoder.line(&line, number);
+        }
+        let cassette = decoder.finish();
+        Ok(cassette.map(|cassette| {
+            self.files.insert(path.clone(), cassette.digest());
+            Transport::Replay(Arc::new(cassette))
+        }))
+    }
+
+    fn exec(&self, spec: &ModelSpec) -> Result<Transport, CommandError> {
+        if !self.project.permissions.exec {
+            return Err(CommandError::usage(
+                format!("model `{}` runs a command of this project", spec.name),
+                "allow it with --allow-exec, if you trust the project",
+            ));
+        }
+        let key = spec.api_key_env.as_ref().and_then(|name| Some((name.clone(), self.project.secret(name)?)));
+        let inherited = exec::INHERITED.iter().filter(|name| exec::is_inherited(name));
+        let mut environment: Vec<(String, String)> =
+            inherited.filter_map(|name| Some(((*name).to_owned(), self.project.variable(name)?))).collect();
+        let redactor = Redactor::new(key.iter().map(|(_, key)| key));
+        environment.extend(key.map(|(name, key)| (name, key.expose().to_owned())));
+        let (program, arguments) = spec.command.split_first().ok_or_else(|| CommandError::usage("the command is empty", "write `command:` as a list of words"))?;
+        let command = ExecCommand {
+            program: program.clone(),
+            arguments: arguments.to_vec(),
+            folder: self.project.root.path().as_std_path().to_owned(),
+            environment,
+        };
+        Ok(Transport::Exec { exec: Arc::new(Exec::new(command)), redactor: Arc::new(redactor) })
+    }
+
+    fn remote(&self, spec: &ModelSpec) -> Result<Transport, CommandError> {
+        let provider = spec.provider;
+        let base_url = spec.base_url.as_deref().or_else(|| provider.default_base_url()).unwrap_or_default();
+        let allowed = &self.project.permissions.hosts;
+        http::check_base_url(base_url, own_hosts(provider), allowed).map_err(|error| {
+            CommandError::Usage { message: format!("model `{}`: {error}", spec.name), help: Some(error.help()) }
+        })?;
+        let key = self.key(spec, base_url)?;
+        let codec = codec(provider).ok_or_else(|| CommandError::usage("the provider is not on the network", "use another provider"))?;
+        let client = Client::new(&ClientOptions::default()).map_err(|error| CommandError::infra("tls", error.to_string(), None))?;
+        let redactor = Arc::new(Redactor::new(key.iter()));
+        let auth = key.map(|key| codec.auth(spec, &key));
+        Ok(Transport::Remote { codec, client, auth, redactor })
+    }
+
+    /// The key of a model. On this machine a key is optional unless the suite names its variable;
+    /// offline nothing is sent, so none is needed.
+    fn key(&self, spec: &ModelSpec, base_url: &str) -> Result<Option<Secret>, CommandError> {
+        let loopback = http::is_loopback_url(base_url);
+        let variable = match &spec.api_key_env {
+            Some(named) => named.as_str(),
+            None if loopback => return Ok(None),
+            None => match spec.provider.default_key_variable() {
+                Some(variable) => variable,
+                None => return Ok(None),
+            },
+        };
+        match self.project.secret(variable) {
+            Some(key) => Ok(Some(key)),
+            None if self.project.settings.offline => Ok(None),
+            None => Err(CommandError::infra(
+                "auth",
+                format!("model `{}` needs a key, and {variable} is not set", spec.name),
+                Some(&format!("set {variable} in the environment, or use --offline to answer from the cache")),
+            )),
+        }
+    }
+}
+
+fn missing(suite: &Suite, spec: &ModelSpec, key: &str, error: &CommandError, diagnostics: &mut Diagnostics) -> Option<Transport> {
+    let message = format!("`{key}` of model `{}`: {}", spec.name, super::error::chain(error));
+    let diagnostic = Diagnostic::error(if key == "rules" { "mock-rules" } else { "cassette" }, message);
+    diagnostics.push(diagnostic.at(&suite.source, Span::default()).help("write its path, relative to the suite's file"));
+    None
+}

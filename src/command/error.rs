@@ -1,0 +1,131 @@
+//! Why a command could not do its work: the user's fault or the surroundings', never the answers'.
+
+use crate::base::Diagnostics;
+use crate::runner::RunnerError;
+use crate::store::cache::CacheError;
+use crate::store::git::GitError;
+use crate::store::registry::RegistryError;
+use crate::store::runs::RunLogError;
+use crate::store::{FsError, PathError};
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Files of the user's are wrong; exit 2.
+    #[error("{}", findings(.0))]
+    Findings(Diagnostics),
+    /// The command was called wrongly; exit 2.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// The surroundings do not allow it; exit 3.
+    #[error("{message}")]
+    Infra {
+        /// A word of reliability-security.md.
+        reason: &'static str,
+        /// What happened.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+}
+
+fn findings(diagnostics: &Diagnostics) -> String {
+    let errors = diagnostics.count(crate::base::Severity::Error);
+    format!("{} found", crate::base::text::count(errors, "error"))
+}
+
+impl CommandError {
+    /// The command was called wrongly.
+    #[must_use]
+    pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), help: Some(help.into()) }
+    }
+
+    /// The surroundings do not allow it.
+    #[must_use]
+    pub fn infra(reason: &'static str, message: impl Into<String>, help: Option<&str>) -> Self {
+        Self::Infra { reason, message: message.into(), help: help.map(str::to_owned) }
+    }
+}
+
+/// An error with its causes, on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl From<Diagnostics> for CommandError {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self::Findings(diagnostics)
+    }
+}
+
+impl From<PathError> for CommandError {
+    fn from(error: PathError) -> Self {
+        Self::Usage { message: chain(&error), help: None }
+    }
+}
+
+impl From<FsError> for CommandError {
+    fn from(error: FsError) -> Self {
+        Self::Usage { message: chain(&error), help: None }
+    }
+}
+
+impl From<RegistryError> for CommandError {
+    fn from(error: RegistryError) -> Self {
+        Self::Usage { message: chain(&error), help: None }
+    }
+}
+
+impl From<GitError> for CommandError {
+    fn from(error: GitError) -> Self {
+        Self::Usage { message: chain(&error), help: None }
+    }
+}
+
+impl From<RunLogError> for CommandError {
+    fn from(error: RunLogError) -> Self {
+        match error {
+            RunLogError::Unknown(_) | RunLogError::Ambiguous { .. } => {
+                Self::Usage { message: chain(&error), help: None }
+            }
+            RunLogError::Damaged { .. } | RunLogError::NoBeginning { .. } => {
+                Self::Infra { reason: "store_corrupt", message: chain(&error), help: None }
+            }
+            RunLogError::Io { .. } | RunLogError::Encode(_) => {
+                Self::Infra { reason: "io", message: chain(&error), help: None }
+            }
+        }
+    }
+}
+
+impl From<CacheError> for CommandError {
+    fn from(error: CacheError) -> Self {
+        Self::Infra { reason: "io", message: chain(&error), help: None }
+    }
+}
+
+impl From<RunnerError> for CommandError {
+    fn from(error: RunnerError) -> Self {
+        match error {
+            RunnerError::Log(error) => error.into(),
+            RunnerError::Cache(error) => error.into(),
+        }
+    }
+}

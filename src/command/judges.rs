@@ -1,0 +1,122 @@
+//! The judges that a suite's scorers name: from the registry or from the binary, each checked for
+//! its scorer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::CommandError;
+use super::project::Project;
+use super::versions::Versions;
+use crate::base::{Diagnostic, Diagnostics, Name, Span};
+use crate::chat::ModelSpec;
+use crate::registry::reference::VersionRef;
+use crate::score::judge::builtin;
+use crate::score::{Judge, JudgeSpec, Kind, ScorerSpec};
+use crate::suite::Suite;
+
+/// A judge with the model that it asks.
+#[derive(Clone)]
+pub struct ChosenJudge {
+    /// The judge.
+    pub judge: Judge,
+    /// The version as reports name it, `judges/routing@v1`.
+    pub version: String,
+    /// The model that it asks.
+    pub model: ModelSpec,
+    /// Whether the model judges its own answers.
+    pub grades_itself: bool,
+}
+
+/// Finds the judges of a suite's scorers, those of single cases included.
+///
+/// # Errors
+/// When the registry can not be read; what is wrong with a judge goes to `diagnostics`.
+pub fn load<'s>(
+    project: &Project,
+    suite: &Suite,
+    own: impl Iterator<Item = &'s ScorerSpec>,
+    model: &ModelSpec,
+    diagnostics: &mut Diagnostics,
+) -> Result<BTreeMap<Name, ChosenJudge>, CommandError> {
+    let mut judges = BTreeMap::new();
+    for scorer in suite.scorers.iter().chain(own) {
+        let Kind::Judge(spec) = &scorer.kind else { continue };
+        if judges.contains_key(&scorer.name) {
+            continue;
+        }
+        if let Some(judge) = find(project, suite, scorer, spec, model, diagnostics)? {
+            judges.insert(scorer.name.clone(), judge);
+        }
+    }
+    Ok(judges)
+}
+
+fn find(
+    project: &Project,
+    suite: &Suite,
+    scorer: &ScorerSpec,
+    spec: &JudgeSpec,
+    main: &ModelSpec,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<ChosenJudge>, CommandError> {
+    let mut error = |rule, message: String, help: &str| {
+        let message = format!("scorer `{}`: {message}", scorer.name);
+        diagnostics.push(Diagnostic::error(rule, message).at(&suite.source, Span::default()).help(help));
+    };
+    let written = spec.judge.to_string();
+    let version = if spec.judge.slug.is_builtin() {
+        match builtin::version(&written) {
+            Some(version) => Arc::new(version),
+            None => {
+                error("unknown-judge", format!("there is no judge `{written}` in the program"), "the one judge of the program is gate/rubric@v1");
+                return Ok(None);
+            }
+        }
+    } else {
+        let reference: VersionRef = match spec.judge.version.parse() {
+            Ok(reference) => reference,
+            Err(fault) => {
+                error("unknown-judge", format!("{fault}"), "write the judge as `judges/name@v1`");
+                return Ok(None);
+            }
+        };
+        let registry = suite.registry.clone().or_else(|| project.settings.registry.clone()).unwrap_or_else(|| "prompts".to_owned());
+        match Versions::of_slug(project, &registry, &spec.judge.slug).resolve(&reference) {
+            Ok(resolved) => resolved.prompt,
+            Err(CommandError::Usage { message, help }) => {
+                error("unknown-judge", message, help.as_deref().unwrap_or("add the judge to the registry"));
+                return Ok(None);
+            }
+            Err(CommandError::Findings(found)) => {
+                diagnostics.extend(found);
+                return Ok(None);
+            }
+            Err(other) => return Err(other),
+        }
+    };
+    let name = version.number.map_or_else(|| written.clone(), |number| format!("{}@v{number}", spec.judge.slug));
+    let judge = match Judge::new(version).and_then(|judge| judge.check(spec).map(|()| judge)) {
+        Ok(judge) => judge,
+        Err(fault) => {
+            error("judge", format!("{fault}"), "change the scorer or use another judge");
+            return Ok(None);
+        }
+    };
+    let Some((model, grades_itself)) = choose_model(suite, spec, main) else {
+        let wanted = spec.model.as_ref().map_or("", Name::as_str);
+        error("unknown-model", format!("there is no model `{wanted}`"), "name an entry of `judge_models` or `models`");
+        return Ok(None);
+    };
+    Ok(Some(ChosenJudge { judge, version: name, model: model.clone(), grades_itself }))
+}
+
+/// The model of a judge: the one named, else the first for judges, else the model under test.
+fn choose_model<'s>(suite: &'s Suite, spec: &JudgeSpec, main: &'s ModelSpec) -> Option<(&'s ModelSpec, bool)> {
+    match &spec.model {
+        Some(name) => {
+            let found = suite.judge_models.iter().chain(&suite.models).find(|model| model.name == *name)?;
+            Some((found, found == main))
+        }
+        None => Some(suite.judge_models.first().map_or((main, true), |model| (model, false))),
+    }
+}

@@ -1,0 +1,25 @@
+//! One file a subcommand: wires the file system, git, models and the clock to the pure code above,
+//! and returns data. Nothing here prints or exits.
+
+pub mod cache;
+pub mod compare;
+pub mod dataset;
+pub mod endpoints;
+pub mod error;
+pub mod judges;
+pub mod lint;
+pub mod outcome;
+pub mod overview;
+pub mod prepare;
+pub mod project;
+pub mod prompt;
+pub mod report;
+pub mod run;
+pub mod schema;
+pub mod selection;
+pub mod suites;
+pub mod versions;
+
+pub use error::CommandError;
+pub use outcome::{Outcome, SuiteRun, Texts};
+pub use project::{Permissions, Project, Surroundings};

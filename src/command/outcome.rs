@@ -1,0 +1,104 @@
+//! What a gating command hands to the surface: runs with their decisions, ready to be reported.
+
+use crate::analysis::{ArmSummary, CaseTable};
+use crate::base::RunId;
+use crate::record::{AttemptFinished, LogSpan, Run, TrialFinished};
+use crate::report::content::{NextStep, SuiteNote};
+use crate::runner::Interrupt;
+use crate::store::runs::LogTexts;
+use crate::verdict::{Decision, Verdict};
+
+/// The texts of a run, from its log.
+pub struct Texts(pub LogTexts);
+
+impl crate::report::Texts for Texts {
+    fn reply(&self, span: LogSpan) -> Option<AttemptFinished> {
+        self.0.attempt(span)
+    }
+
+    fn result(&self, span: LogSpan) -> Option<TrialFinished> {
+        self.0.result(span)
+    }
+}
+
+/// One suite with one model that ran.
+pub struct SuiteRun {
+    /// The run.
+    pub run: Run,
+    /// Its texts.
+    pub texts: Texts,
+    /// What was decided.
+    pub decision: Decision,
+    /// What a reader should know besides.
+    pub notes: Vec<String>,
+}
+
+impl SuiteRun {
+    /// The cases with both sides, and the arms summed up.
+    #[must_use]
+    pub fn tables(&self) -> (CaseTable<'_>, Vec<ArmSummary>) {
+        let arms = self.run.arms().map(|arm| ArmSummary::of_run(&self.run, arm)).collect();
+        (CaseTable::of_run(&self.run), arms)
+    }
+}
+
+/// What became of one suite.
+pub enum SuiteResult {
+    /// It ran, to its end or not.
+    Ran(Box<SuiteRun>),
+    /// There was nothing to do.
+    Skipped(SuiteNote),
+    /// It could not begin.
+    Failed(SuiteNote),
+}
+
+impl SuiteResult {
+    /// Its verdict.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Ran(suite) => suite.decision.verdict,
+            Self::Skipped(_) => Verdict::Skipped,
+            Self::Failed(_) => Verdict::Error,
+        }
+    }
+}
+
+/// What became of a gating command.
+pub struct Outcome {
+    /// The command's name.
+    pub command: &'static str,
+    /// The suites in the order in which they ran.
+    pub suites: Vec<SuiteResult>,
+    /// What a reader should know of the whole.
+    pub notes: Vec<String>,
+    /// What to do now.
+    pub next: Vec<NextStep>,
+    /// The command line that leads to this again.
+    pub reproduce: Option<String>,
+    /// The signal that ended it.
+    pub interrupt: Option<Interrupt>,
+    /// Whether a failed or undecided gate is to be reported without blocking.
+    pub no_gate: bool,
+}
+
+impl Outcome {
+    /// The worst verdict of the suites: fail, error, inconclusive, pass, skipped.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let verdicts = self.suites.iter().map(SuiteResult::verdict);
+        verdicts.max_by_key(|verdict| verdict.severity()).unwrap_or(Verdict::Error)
+    }
+
+    /// The ids of the runs, for what to do next.
+    #[must_use]
+    pub fn runs(&self) -> Vec<&RunId> {
+        self.suites
+            .iter()
+            .filter_map(|suite| match suite {
+                SuiteResult::Ran(suite) => Some(&suite.run.header.run_id),
+                SuiteResult::Skipped(_) | SuiteResult::Failed(_) => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! The project around a command: its root, its settings, its local state, and what the owner allows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+use super::error::CommandError;
+use crate::base::{Clock, Diagnostics, Source};
+use crate::http::Secret;
+use crate::settings::{self, Layers, Settings};
+use crate::store::{ProjectRoot, fs};
+
+/// What the owner of the machine allows; from flags and the environment alone, never from a file.
+#[derive(Debug, Clone, Default)]
+pub struct Permissions {
+    /// Hosts besides the providers' own to which a key may go.
+    pub hosts: Vec<String>,
+    /// Folders outside the project that files may name.
+    pub paths: Vec<PathBuf>,
+    /// Whether commands of the user's own may be run.
+    pub exec: bool,
+}
+
+/// Gives the value of an environment variable.
+pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What a command is given of the world.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The folder in which it was called.
+    pub folder: PathBuf,
+    /// The values of flags and of `GATE_*` variables.
+    pub layers: Layers,
+    /// What the owner allows.
+    pub permissions: Permissions,
+    /// The environment: for keys, and for what a command of the user's own inherits.
+    pub variables: Variables,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A project, found and with its settings read.
+pub struct Project {
+    /// Its root.
+    pub root: ProjectRoot,
+    /// Its local state, `.gate`.
+    pub state: Utf8PathBuf,
+    /// How to run.
+    pub settings: Settings,
+    /// The settings' values with their origins.
+    pub layers: Layers,
+    /// What the owner allows.
+    pub permissions: Permissions,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    variables: Variables,
+}
+
+const SETTINGS_FILE: &str = "gate.yaml";
+const MAX_SETTINGS: u64 = 1 << 20;
+
+impl Project {
+    /// Finds the project around a folder and reads its settings.
+    ///
+    /// # Errors
+    /// When the folder is not there, or the settings are wrong.
+    pub fn open(surroundings: Surroundings) -> Result<Self, CommandError> {
+        let Surroundings { folder, mut layers, permissions, variables, clock } = surroundings;
+        let mut root = ProjectRoot::new(find_root(&folder))?;
+        for path in &permissions.paths {
+            root.allow(path)?;
+        }
+        read_settings(&root, &mut layers)?;
+        let settings = settings::settings_of(&layers).map_err(|errors| {
+            let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            CommandError::Usage { message: messages.join("\n"), help: None }
+        })?;
+        let state = root.path().join(".gate");
+        Ok(Self { root, state, settings, layers, permissions, clock, variables })
+    }
+
+    /// The value of an environment variable that holds a key.
+    #[must_use]
+    pub fn secret(&self, variable: &str) -> Option<Secret> {
+        (self.variables)(variable).filter(|value| !value.is_empty()).map(Secret::new)
+    }
+
+    /// The value of an environment variable that is no secret.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<String> {
+        (self.variables)(name)
+    }
+
+    /// The text of a file of the project.
+    ///
+    /// # Errors
+    /// When it can not be read, or leads out of the project.
+    pub fn read(&self, path: &str, limit: u64) -> Result<Arc<Source>, CommandError> {
+        let full = self.root.resolve(path)?;
+        Ok(Source::new(path, &fs::read_text(&full, limit)?))
+    }
+
+    /// Whether a file of the project is there.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.root.resolve(path).is_ok_and(|full| full.is_file())
+    }
+
+    /// Makes sure that the local state's folder is there and that git passes it over.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn prepare_state(&self) -> Result<(), CommandError> {
+        let io = |source: std::io::Error| {
+            CommandError::infra("io", format!("failed to write {}: {source}", self.state), None)
+        };
+        fs::create_state_folder(&self.state).map_err(io)
+    }
+}
+
+/// The nearest folder upwards that holds `gate.yaml`, else `evals/`, else `.git`, else the folder.
+fn find_root(folder: &Path) -> &Path {
+    for marker in [SETTINGS_FILE, "evals", ".git"] {
+        if let Some(found) = folder.ancestors().find(|above| above.join(marker).exists()) {
+            return found;
+        }
+    }
+    folder
+}
+
+fn read_settings(root: &ProjectRoot, layers: &mut Layers) -> Result<(), CommandError> {
+    let profile = layers.get("profile").and_then(|given| given.texts.first().cloned());
+    if !root.path().join(SETTINGS_FILE).exists() {
+        return match profile {
+            Some(name) => Err(CommandError::usage(
+                format!("there is no profile `{name}`: the project has no {SETTINGS_FILE}"),
+                "add gate.yaml with `profiles:`, or leave out --profile",
+            )),
+            None => Ok(()),
+        };
+    }
+    let text = fs::read_text(&root.resolve(SETTINGS_FILE)?, MAX_SETTINGS)?;
+    let mut found = Diagnostics::new();
+    settings::file::decode(&Source::new(SETTINGS_FILE, &text), profile.as_deref(), layers, &mut found);
+    if found.has_errors() { Err(found.into()) } else { Ok(()) }
+}
