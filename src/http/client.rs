@@ -13,6 +13,9 @@ use super::host::is_loopback;
 use super::reply::Headers;
 use super::{HttpError, HttpFault, Reply, Secret};
 
+/// The most memory set aside by a reply's own word, before its bytes have come.
+const FIRST_PIECE: usize = 64 << 10;
+
 /// The limits of a client.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
@@ -167,7 +170,7 @@ impl Client {
         if length > limit {
             return Err(too_large());
         }
-        let mut body = Vec::with_capacity(length);
+        let mut body = Vec::with_capacity(length.min(FIRST_PIECE));
         loop {
             let idle_end = Instant::now() + self.options.idle_timeout;
             match timeout_at(end.min(idle_end), response.chunk()).await {

@@ -42,9 +42,11 @@ impl fmt::Display for Secret {
 
 /// Takes known secrets out of texts: as they are, escaped as in JSON, in Base64 at any offset, and
 /// percent-encoded.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Redactor {
+    /// All forms at once; absent where they are too many for one pattern.
     pattern: Option<Regex>,
+    forms: Vec<String>,
 }
 
 impl Redactor {
@@ -61,15 +63,11 @@ impl Redactor {
         forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         let branches: Vec<String> = forms.iter().map(|form| regex::escape(form)).collect();
-        let pattern = (!branches.is_empty())
-            .then(|| {
-                regex::RegexBuilder::new(&branches.join("|"))
-                    .size_limit(256 << 20)
-                    .build()
-                    .ok()
-            })
-            .flatten();
-        Self { pattern }
+        let pattern = (!branches.is_empty()).then(|| Regex::new(&branches.join("|")).ok());
+        Self {
+            pattern: pattern.flatten(),
+            forms,
+        }
     }
 
     /// The text with every secret masked.
@@ -77,8 +75,20 @@ impl Redactor {
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match &self.pattern {
             Some(pattern) => pattern.replace_all(text, MASK),
-            None => Cow::Borrowed(text),
+            None if self.forms.is_empty() => Cow::Borrowed(text),
+            None => {
+                let masked = self.forms.iter();
+                masked
+                    .fold(text.to_owned(), |text, form| text.replace(form, MASK))
+                    .into()
+            }
         }
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor of {} forms", self.forms.len())
     }
 }
 
@@ -177,6 +187,14 @@ mod tests {
         ] {
             assert_eq!(redact("canary-key", text), left);
         }
+    }
+
+    #[test]
+    fn masks_without_a_pattern_too_and_does_not_print() {
+        let mut redactor = Redactor::new([&Secret::new("canary-key")]);
+        assert!(!format!("{redactor:?}").contains("canary"));
+        redactor.pattern = None;
+        assert_eq!(redactor.redact("a canary-key"), "a ***");
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn error(reply: &Reply, class: ErrorClass, message: String) -> CallError {
 /// What an error reply says, whatever its form.
 #[derive(Debug, Default)]
 struct Facts {
-    /// The words that name the kind of error, in lower case: codes, types, statuses, reasons.
+    /// The words that name the kind of error: codes, types, statuses, reasons.
     words: Vec<String>,
     /// A code that is an HTTP status.
     code: Option<u16>,
@@ -194,12 +194,13 @@ impl Facts {
         // AWS writes `namespace#Name:documentation`.
         let name = word.and_then(|word| word.split(':').next()?.rsplit('#').next());
         if let Some(name) = name.filter(|name| !name.is_empty()) {
-            self.words.push(name.to_ascii_lowercase());
+            self.words.push(name.to_owned());
         }
     }
 
     fn says(&self, words: &[&str]) -> bool {
-        self.words.iter().any(|word| words.contains(&word.as_str()))
+        let known = |word: &String| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+        self.words.iter().any(known)
     }
 
     fn mentions(&self, phrases: &[&str]) -> bool {

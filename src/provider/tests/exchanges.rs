@@ -141,7 +141,7 @@ fn an_error_says_what_the_vendor_said() {
     );
     assert_eq!(
         of("bedrock/rate-limit.json"),
-        "HTTP 429: throttlingexception: Too many requests, please wait before trying again."
+        "HTTP 429: ThrottlingException: Too many requests, please wait before trying again."
     );
     assert!(of("openai/gateway-html.json").contains("502 Bad Gateway"));
     assert!(of("openai/bad-body-html.json").contains("(text/html, 74 bytes): <html>"));
