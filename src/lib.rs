@@ -11,4 +11,5 @@ pub mod dataset;
 pub mod record;
 pub mod analysis;
 pub mod verdict;
+pub mod report;
 pub mod provider;
