@@ -13,6 +13,7 @@ pub mod score;
 pub mod record;
 pub mod analysis;
 pub mod verdict;
+pub mod report;
 pub mod suite;
 pub mod settings;
 pub mod plan;

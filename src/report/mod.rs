@@ -1,0 +1,19 @@
+//! What a command found, as plain data, and one renderer for each form in which it is read.
+//!
+//! A renderer writes case by case into the writer it is given and reads the texts of a case from
+//! the run's log when it needs them, so its memory does not grow with the answers. It can not fail
+//! on its data, only on its writer. Model and dataset text is hostile: it passes through [`escape`].
+
+pub mod content;
+pub mod escape;
+mod number;
+pub mod json;
+pub mod terminal;
+mod words;
+
+#[cfg(test)]
+mod sample;
+
+pub use content::{
+    ExitNote, MemoryTexts, NextStep, Report, SuiteNote, SuiteOutcome, SuiteReport, Texts,
+};

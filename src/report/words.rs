@@ -1,0 +1,172 @@
+//! The words of ci-and-cli.md section 6 that more than one renderer uses: of verdicts, of the rows
+//! of the table, of the line below it. Unescaped: each renderer makes them safe for its format.
+
+use super::content::SuiteReport;
+use super::number::{Scale, count, level, points, probability, test_name};
+use crate::verdict::{Decision, RuleResult, RuleVerdict, Verdict};
+
+/// The verdict as the word before a sentence: `FAIL`.
+#[must_use]
+pub fn shout(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Fail => "FAIL",
+        Verdict::Inconclusive => "INCONCLUSIVE",
+        Verdict::Skipped => "SKIPPED",
+        Verdict::Error => "ERROR",
+    }
+}
+
+/// The verdict as the first word of a sentence: `Fail`.
+#[must_use]
+pub fn title(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "Pass",
+        Verdict::Fail => "Fail",
+        Verdict::Inconclusive => "Inconclusive",
+        Verdict::Skipped => "Skipped",
+        Verdict::Error => "Error",
+    }
+}
+
+/// What a row of the table is about.
+#[must_use]
+pub fn row_label(rule: &RuleResult) -> &str {
+    match (rule.id.as_str(), rule.metric.as_str(), &rule.segment) {
+        ("pass-rate", _, _) => "all cases",
+        (_, "pass", Some(segment)) => segment,
+        (id, _, _) => id,
+    }
+}
+
+/// What a row of the table concludes.
+#[must_use]
+pub fn row_verdict(rule: &RuleResult) -> String {
+    let word = match rule.verdict {
+        RuleVerdict::Pass => "pass",
+        RuleVerdict::Fail => "fail",
+        RuleVerdict::Inconclusive => "undecided",
+        RuleVerdict::Skipped => match rule.pairs {
+            Some(pairs) if pairs.n == 0 => "no data",
+            _ if rule.reason.contains("differ") => "too few differ",
+            Some(_) => "too few cases",
+            None => "no data",
+        },
+    };
+    if rule.gating {
+        word.to_owned()
+    } else {
+        format!("{word} (watched)")
+    }
+}
+
+/// The pairs a row is about.
+#[must_use]
+pub fn row_count(rule: &RuleResult) -> String {
+    rule.pairs
+        .map_or_else(String::new, |pairs| count(Some(pairs.n)))
+}
+
+/// The head of the column of intervals.
+#[must_use]
+pub fn interval_head(decision: &Decision) -> String {
+    let first = decision.rules.iter().find_map(|rule| rule.ci);
+    first.map_or_else(
+        || "interval".to_owned(),
+        |ci| format!("{} interval", level(ci.level)),
+    )
+}
+
+/// The line below the table: allowed loss, what p is, the family, the z-test.
+#[must_use]
+pub fn footnote(suite: &SuiteReport<'_>) -> String {
+    let decision = &suite.decision;
+    let Some(rule) = suite.pass_rate() else {
+        return family(decision).map_or_else(String::new, |family| format!("p: {family}."));
+    };
+    let mut sentences = Vec::new();
+    sentences.extend(allowance(rule));
+    if let Some(test) = rule.decided_by {
+        let family = family(decision).map_or_else(String::new, |family| format!(", {family}"));
+        sentences.push(format!("p: {}, one-sided{family}.", test_name(test)));
+    }
+    sentences.extend(z_test(rule));
+    if is_borderline(rule) {
+        sentences.push("The interval is approximate; mid-p decides.".to_owned());
+    }
+    if let Some(missing) = decision.missing.filter(|missing| missing.missing > 0) {
+        sentences.push(format!(
+            "Missing: {} of {} pairs.",
+            count(Some(missing.missing)),
+            count(Some(missing.planned))
+        ));
+    }
+    sentences.join(" ")
+}
+
+/// `Allowed loss: 10 points; 12.5 are still possible.`
+fn allowance(rule: &RuleResult) -> Option<String> {
+    let margin = rule.margin?;
+    let unit = |margin: f64| match Scale::of(rule) {
+        Scale::Rate => format!("{} points", points(margin)),
+        Scale::Score | Scale::Ratio => format!("{margin}"),
+    };
+    let possible = rule
+        .ci
+        .filter(|ci| rule.verdict == RuleVerdict::Inconclusive && -ci.low > margin)
+        .map(|ci| match Scale::of(rule) {
+            Scale::Rate => points(-ci.low),
+            Scale::Score | Scale::Ratio => format!("{:.3}", -ci.low),
+        });
+    let still = possible.map_or_else(String::new, |loss| format!("; {loss} are still possible"));
+    Some(format!("Allowed loss: {}{still}.", unit(margin)))
+}
+
+/// `weighted Holm over the 2 of 4 rules that could show a loss`, where there is more than one.
+fn family(decision: &Decision) -> Option<String> {
+    let family = decision.family;
+    (family.rules > 1).then(|| {
+        format!(
+            "weighted Holm over the {} of {} rules that could show a loss",
+            family.could_fail, family.rules
+        )
+    })
+}
+
+fn z_test(rule: &RuleResult) -> Option<String> {
+    let mut tests = rule.tests.iter();
+    let test = tests.find(|test| test.name == "two-proportion-z")?;
+    let note = test
+        .note
+        .map_or_else(String::new, |note| format!(" ({note})"));
+    let p = probability(test.p_two_sided);
+    Some(format!("z-test (unpaired, two-sided): {p}{note}."))
+}
+
+/// Whether the interval excludes 0 although the deciding mid-p sees no loss.
+fn is_borderline(rule: &RuleResult) -> bool {
+    let excludes = rule.ci.is_some_and(|ci| ci.high < 0.0);
+    let sees_none = rule
+        .p_regression
+        .zip(rule.alpha)
+        .is_some_and(|(p, alpha)| p >= alpha);
+    rule.decided_by == Some("mcnemar-midp") && excludes && sees_none
+}
+
+/// The evidence in one sentence: `−4.0 points, 90 % CI −7.3 to −1.3; p = 0.011, one-sided McNemar
+/// mid-p`.
+#[must_use]
+pub fn evidence(rule: &RuleResult) -> Option<String> {
+    let scale = Scale::of(rule);
+    let change = scale.change_in_words(Some(rule.estimate?));
+    let ci = rule.ci.map_or_else(String::new, |ci| {
+        format!(", {} CI {}", level(ci.level), scale.interval(rule))
+    });
+    let p = rule.p_regression_adjusted.or(rule.p_regression);
+    let test = rule.decided_by.zip(p).map(|(test, p)| {
+        let p = probability(Some(p));
+        let equals = if p.starts_with('<') { "p " } else { "p = " };
+        format!("; {equals}{p}, one-sided {}", test_name(test))
+    });
+    Some(format!("{change}{ci}{}", test.unwrap_or_default()))
+}
