@@ -109,9 +109,8 @@ impl<'p> Endpoints<'p> {
             ));
         }
         let key = spec.api_key_env.as_ref().and_then(|name| Some((name.clone(), self.project.secret(name)?)));
-        let inherited = exec::INHERITED.iter().filter(|name| exec::is_inherited(name));
         let mut environment: Vec<(String, String)> =
-            inherited.filter_map(|name| Some(((*name).to_owned(), self.project.variable(name)?))).collect();
+            exec::INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), self.project.variable(name)?))).collect();
         let redactor = Redactor::new(key.iter().map(|(_, key)| key));
         environment.extend(key.map(|(name, key)| (name, key.expose().to_owned())));
         let (program, arguments) = spec.command.split_first().ok_or_else(|| CommandError::usage("the command is empty", "write `command:` as a list of words"))?;

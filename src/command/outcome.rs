@@ -83,6 +83,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The outcome of a command that has not begun.
+    #[must_use]
+    pub fn new(command: &'static str, no_gate: bool) -> Self {
+        Self {
+            command,
+            suites: Vec::new(),
+            notes: Vec::new(),
+            next: Vec::new(),
+            reproduce: None,
+            interrupt: None,
+            no_gate,
+        }
+    }
+
     /// The worst verdict of the suites: fail, error, inconclusive, pass, skipped.
     #[must_use]
     pub fn verdict(&self) -> Verdict {

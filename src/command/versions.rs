@@ -74,6 +74,12 @@ impl<'p> Versions<'p> {
         self.location.slug()
     }
 
+    /// Where the prompt is.
+    #[must_use]
+    pub fn location(&self) -> &PromptLocation {
+        &self.location
+    }
+
     /// The registry's folder.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ pub async fn run(
     job: Job,
     options: RunOptions,
     records: Records,
-    interrupts: mpsc::Receiver<Interrupt>,
+    interrupts: &mut mpsc::Receiver<Interrupt>,
     observer: &mut dyn Observer,
 ) -> Result<Finished, RunnerError> {
     let (messages, inbox) = mpsc::channel(CHANNEL);
@@ -176,7 +176,7 @@ impl Dispatcher<'_> {
     async fn run(
         mut self,
         mut inbox: mpsc::Receiver<Message>,
-        mut interrupts: mpsc::Receiver<Interrupt>,
+        interrupts: &mut mpsc::Receiver<Interrupt>,
         deadline: Option<Instant>,
     ) -> Result<Finished, RunnerError> {
         let mut batch = Vec::with_capacity(CHANNEL);

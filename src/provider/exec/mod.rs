@@ -12,7 +12,7 @@
 //! A line that belongs to no call can not be trusted, nor can what comes after it: all calls in
 //! flight get its error, the process is killed, and the next call starts a new one. The reply to a
 //! call that its caller gave up is dropped. The command sees the variables that its caller hands
-//! over and no others: those that [`is_inherited`] names, and the suite's `api_key_env`.
+//! over and no others: those of [`INHERITED`], and the suite's `api_key_env`.
 
 mod flight;
 mod message;
@@ -21,4 +21,4 @@ mod process;
 mod tests;
 
 pub use message::{decode, encode};
-pub use process::{Exec, ExecCommand, ExecReply, MAX_REPLY_BYTES, is_inherited};
+pub use process::{Exec, ExecCommand, ExecReply, INHERITED, MAX_REPLY_BYTES};

@@ -29,7 +29,7 @@ const WAITING_LINES: usize = 64;
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The variables that a command inherits; all others, above all keys, are kept from it.
-const INHERITED: [&str; 24] = [
+pub const INHERITED: [&str; 24] = [
     "APPDATA",
     "COMSPEC",
     "HOME",
@@ -55,18 +55,6 @@ const INHERITED: [&str; 24] = [
     "USER",
     "USERPROFILE",
 ];
-
-/// Whether a command inherits an environment variable of this name.
-#[must_use]
-pub fn is_inherited(name: &str) -> bool {
-    INHERITED.iter().any(|known| {
-        if cfg!(windows) {
-            known.eq_ignore_ascii_case(name)
-        } else {
-            *known == name
-        }
-    })
-}
 
 /// A command of the user's own.
 pub struct ExecCommand {

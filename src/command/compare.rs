@@ -1,0 +1,156 @@
+//! `gate compare`: a candidate against a baseline, on every suite chosen.
+
+use super::error::CommandError;
+use super::outcome::{Outcome, SuiteResult};
+use super::prepare::Wanted;
+use super::project::Project;
+use super::run::{self, Flags, Hooks};
+use super::selection::{self, Pair};
+use super::suites;
+use super::versions::Versions;
+use crate::record::Arm;
+use crate::registry::reference::VersionRef;
+use crate::report::content::{NextStep, SuiteNote};
+use crate::store::git::Git;
+use crate::suite::{PromptLocation, Suite};
+use crate::verdict::Verdict;
+
+/// Compares two versions; those left out are chosen by the state of things.
+///
+/// # Errors
+/// When the command can not be carried out; which version is better is in the outcome.
+pub async fn compare(
+    project: &Project,
+    baseline: Option<&VersionRef>,
+    candidate: Option<&VersionRef>,
+    flags: &Flags,
+    hooks: &mut Hooks<'_>,
+) -> Result<Outcome, CommandError> {
+    let (all, warnings) = suites::load_all(project)?;
+    for warning in super::prepare::render_warnings(&warnings) {
+        (hooks.say)(&warning);
+    }
+    let suites = suites::choose(project, all)?;
+    if candidate.is_some() {
+        suites::require_one_prompt(&suites)?;
+    }
+    let changed = match &flags.changed_since {
+        Some(rev) => Some(Git::open(project.root.path())?.changed_since(rev)?),
+        None => None,
+    };
+    let mut outcome = Outcome::new("compare", flags.no_gate);
+    for suite in &suites {
+        if let Some(changed) = &changed
+            && !touches(project, suite, changed)
+        {
+            outcome.suites.push(skipped(suite, "nothing that the suite uses has changed"));
+            continue;
+        }
+        compare_suite(project, suite, (baseline, candidate), flags, hooks, &mut outcome).await?;
+        if outcome.interrupt.is_some() {
+            break;
+        }
+    }
+    add_next_steps(&mut outcome);
+    Ok(outcome)
+}
+
+fn skipped(suite: &Suite, message: &str) -> SuiteResult {
+    SuiteResult::Skipped(SuiteNote { name: suite.name.to_string(), reason: "skipped".to_owned(), message: message.to_owned() })
+}
+
+async fn compare_suite(
+    project: &Project,
+    suite: &Suite,
+    (baseline, candidate): (Option<&VersionRef>, Option<&VersionRef>),
+    flags: &Flags,
+    hooks: &mut Hooks<'_>,
+    outcome: &mut Outcome,
+) -> Result<(), CommandError> {
+    let suite = flags.rewrite(suite);
+    let versions = Versions::of(project, &suite);
+    let mut pair = selection::pair(&versions, baseline, candidate, flags.changed_since.as_deref())?;
+    if pair.chosen {
+        (hooks.say)(&format!("{}: {} (baseline) against {}", suite.name, pair.baseline.label, pair.candidate.label));
+    }
+    if let Some(why) = pair.nothing_to_do() {
+        let message = format!("{why}{}", other_changes(project, &suite));
+        outcome.suites.push(skipped(&suite, &message));
+        return Ok(());
+    }
+    tell_apart(&mut pair);
+    for model in &suite.models {
+        let wanted = Wanted {
+            command: "compare",
+            suite: &suite,
+            model,
+            arms: vec![(Arm::Baseline, pair.baseline.clone()), (Arm::Candidate, pair.candidate.clone())],
+            filter: &flags.filter,
+            shard: flags.shard,
+            allow_empty: flags.allow_empty,
+        };
+        let result = run::one(project, &wanted, flags, hooks, outcome).await?;
+        outcome.suites.push(result);
+    }
+    Ok(())
+}
+
+/// Gives the arms of a version compared with itself names that differ.
+fn tell_apart(pair: &mut Pair) {
+    if pair.baseline.label == pair.candidate.label {
+        pair.candidate.label.push_str(" again");
+    }
+}
+
+/// What else the work tree changes, for a comparison that has nothing to do.
+fn other_changes(project: &Project, suite: &Suite) -> String {
+    let changed = Git::open(project.root.path()).and_then(|git| git.changed_since("HEAD")).unwrap_or_default();
+    let mut kinds = Vec::new();
+    if changed.contains(&suite.dataset) {
+        kinds.push("the dataset");
+    }
+    if changed.contains(&suite.path) {
+        kinds.push("the suite");
+    }
+    if kinds.is_empty() { String::new() } else { format!("; {} changed: compare two versions by name to see what that does", kinds.join(" and ")) }
+}
+
+/// Whether a changed file is one that the suite uses: its prompt, judges, data, rules or itself.
+fn touches(project: &Project, suite: &Suite, changed: &[String]) -> bool {
+    let registry = suite.registry.clone().or_else(|| project.settings.registry.clone()).unwrap_or_else(|| "prompts".to_owned());
+    let mut files = vec![suite.path.clone(), suite.dataset.clone()];
+    let mut folders = Vec::new();
+    match &suite.prompt {
+        PromptLocation::File { path, .. } => files.push(path.clone()),
+        PromptLocation::Registry(slug) => {
+            files.extend(["yaml", "md", "txt"].map(|extension| format!("{registry}/{slug}.{extension}")));
+            folders.push(format!("{registry}/{slug}/"));
+        }
+    }
+    for model in suite.models.iter().chain(&suite.judge_models) {
+        files.extend(model.rules.clone());
+        files.extend(model.cassette.clone());
+    }
+    for scorer in &suite.scorers {
+        if let crate::score::Kind::Judge(judge) = &scorer.kind {
+            folders.push(format!("{registry}/{}/", judge.judge.slug));
+        }
+    }
+    changed.iter().any(|path| files.contains(path) || folders.iter().any(|folder| path.starts_with(folder)))
+}
+
+/// Commands that now make sense, by what came out.
+pub fn add_next_steps(outcome: &mut Outcome) {
+    let mut next = Vec::new();
+    for suite in &outcome.suites {
+        let SuiteResult::Ran(suite) = suite else { continue };
+        let header = &suite.run.header;
+        let mut step = |command: String, note: &str| next.push(NextStep { command, note: note.to_owned() });
+        match suite.decision.verdict {
+            Verdict::Fail => step(format!("gate report {} --markdown report.md", header.run_id), "the lost cases with both answers side by side"),
+            Verdict::Inconclusive => step(format!("gate report {} --markdown report.md", header.run_id), "read the cases that differ"),
+            Verdict::Pass | Verdict::Skipped | Verdict::Error => {}
+        }
+    }
+    outcome.next.extend(next);
+}

@@ -1,0 +1,194 @@
+//! Carrying out a prepared run and deciding on it; `gate run` is the one with a single arm.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::error::CommandError;
+use super::outcome::{Outcome, SuiteResult, SuiteRun, Texts};
+use super::prepare::{self, Prepared, Wanted};
+use super::project::Project;
+use super::suites;
+use super::versions::Versions;
+use crate::analysis::CaseTable;
+use crate::base::{Diagnostics, Source, json};
+use crate::dataset::Filter;
+use crate::plan::Shard;
+use crate::record::{Arm, Fold, Run};
+use crate::registry::reference::VersionRef;
+use crate::report::content::SuiteNote;
+use crate::runner::{self, Interrupt, Observer, RunOptions};
+use crate::store::cache::{CacheMode, CacheReader, CacheWriter};
+use crate::store::runs::{LogTexts, RunLog};
+use crate::suite::Suite;
+use crate::verdict::{Decision, DecisionContext, Policy, decide};
+
+/// What the flags of a gating command say about its runs.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// What narrows the run.
+    pub filter: Filter,
+    /// The part of the run that this machine takes.
+    pub shard: Option<Shard>,
+    /// Whether a filter may match nothing.
+    pub allow_empty: bool,
+    /// A seed in place of the suite's.
+    pub seed: Option<u64>,
+    /// Repeats in place of the suite's.
+    pub repeat: Option<u32>,
+    /// Report, and never block.
+    pub no_gate: bool,
+    /// The revision of `--changed-since`.
+    pub changed_since: Option<String>,
+}
+
+impl Flags {
+    /// The suite with the flags that rewrite it, before it is planned.
+    #[must_use]
+    pub fn rewrite(&self, suite: &Suite) -> Suite {
+        let mut suite = suite.clone();
+        suite.seed = self.seed.unwrap_or(suite.seed);
+        suite.repeat = self.repeat.unwrap_or(suite.repeat);
+        suite
+    }
+}
+
+/// What the surface gives a running command: signals in, events out.
+pub struct Hooks<'h> {
+    /// Signals that stop the run.
+    pub interrupts: mpsc::Receiver<Interrupt>,
+    /// Shows what happens.
+    pub observer: &'h mut dyn Observer,
+    /// Shows a message before a run, such as the pair chosen or a warning.
+    pub say: &'h mut dyn FnMut(&str),
+}
+
+/// Runs one version against absolute rules.
+///
+/// # Errors
+/// When the command can not be carried out; what the answers are like is in the outcome.
+pub async fn run(project: &Project, version: Option<&VersionRef>, flags: &Flags, hooks: &mut Hooks<'_>) -> Result<Outcome, CommandError> {
+    let (all, warnings) = suites::load_all(project)?;
+    say_warnings(&warnings, hooks);
+    let chosen = suites::choose(project, all)?;
+    if version.is_some() {
+        suites::require_one_prompt(&chosen)?;
+    }
+    let mut outcome = Outcome::new("run", flags.no_gate);
+    for suite in &chosen {
+        let suite = flags.rewrite(suite);
+        let versions = Versions::of(project, &suite);
+        let resolved = versions.resolve(version.unwrap_or(&VersionRef::Worktree))?;
+        for model in &suite.models {
+            let wanted = Wanted {
+                command: "run",
+                suite: &suite,
+                model,
+                arms: vec![(Arm::Candidate, resolved.clone())],
+                filter: &flags.filter,
+                shard: flags.shard,
+                allow_empty: flags.allow_empty,
+            };
+            let result = one(project, &wanted, flags, hooks, &mut outcome).await?;
+            outcome.suites.push(result);
+        }
+    }
+    Ok(outcome)
+}
+
+/// Prepares, runs and decides one suite with one model.
+///
+/// # Errors
+/// When the run can not begin or can not be recorded.
+pub async fn one(project: &Project, wanted: &Wanted<'_>, flags: &Flags, hooks: &mut Hooks<'_>, outcome: &mut Outcome) -> Result<SuiteResult, CommandError> {
+    let Some(prepared) = prepare::prepare(project, wanted)? else {
+        return Ok(SuiteResult::Skipped(SuiteNote {
+            name: wanted.suite.name.to_string(),
+            reason: "skipped".to_owned(),
+            message: "no case matches the filter".to_owned(),
+        }));
+    };
+    if prepared.header.arms.len() == 1 && !flags.no_gate {
+        require_rule(wanted.suite, &prepared)?;
+    }
+    say_warnings(&prepared.warnings, hooks);
+    let (suite_run, interrupt) = execute(project, prepared, hooks).await?;
+    outcome.interrupt = outcome.interrupt.or(interrupt);
+    Ok(SuiteResult::Ran(Box::new(suite_run)))
+}
+
+/// `gate run` decides by absolute rules, so it needs one.
+fn require_rule(suite: &Suite, prepared: &Prepared) -> Result<(), CommandError> {
+    let must_pass = prepared.cases.iter().any(|case| case.must_pass);
+    if suite.policy.min_pass_rate.is_some() || must_pass {
+        return Ok(());
+    }
+    Err(CommandError::usage(
+        format!("suite `{}` has no absolute rule, so `gate run` could not fail", suite.name),
+        "add `min_pass_rate` to the policy or `must_pass: true` to a case, or look at the answers with --no-gate",
+    ))
+}
+
+fn say_warnings(warnings: &Diagnostics, hooks: &mut Hooks<'_>) {
+    for warning in prepare::render_warnings(warnings) {
+        (hooks.say)(&warning);
+    }
+}
+
+/// How the cache is used.
+#[must_use]
+pub fn cache_mode(project: &Project) -> CacheMode {
+    let found = CacheMode::WORDS.iter().find(|(word, _)| *word == project.settings.cache);
+    found.map_or(CacheMode::ReadWrite, |(_, mode)| *mode)
+}
+
+async fn execute(project: &Project, prepared: Prepared, hooks: &mut Hooks<'_>) -> Result<(SuiteRun, Option<Interrupt>), CommandError> {
+    let Prepared { header, cases, job, .. } = prepared;
+    let settings = &project.settings;
+    project.prepare_state()?;
+    let now = project.clock.now();
+    let mode = cache_mode(project);
+    let log = RunLog::create(&project.state, &header, Arc::clone(&cases), now)?;
+    let path = log.path().to_owned();
+    let records = runner::dispatcher::Records {
+        log,
+        fold: Fold::new(header.clone(), Arc::clone(&cases), now),
+        cache_reader: CacheReader::open(&project.state, mode)?,
+        cache_writer: CacheWriter::new(&project.state, mode, header.run_id.as_str()),
+    };
+    let options = RunOptions {
+        concurrency: settings.concurrency,
+        retries: settings.retries,
+        timeout: settings.timeout,
+        deadline: settings.deadline,
+        rate: settings.rate,
+        offline: settings.offline,
+        seed: header.seed,
+        clock: Arc::clone(&project.clock),
+    };
+    let finished = runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
+    let mut notes = Vec::new();
+    if finished.corrupt_cache_entries > 0 {
+        let entries = crate::base::text::count(usize::try_from(finished.corrupt_cache_entries).unwrap_or(usize::MAX), "cache entry");
+        notes.push(format!("damaged cache entries were not used: {entries}; `gate cache prune` drops them"));
+    }
+    let texts = Texts(LogTexts::open(&path, &finished.run.cases)?);
+    let decision = decide_run(&finished.run)?;
+    Ok((SuiteRun { run: finished.run, texts, decision, notes }, finished.interrupt))
+}
+
+/// The decision on a run by the policy that its own log holds: live and read back it is the same.
+///
+/// # Errors
+/// When the policy in the log can not be read.
+pub fn decide_run(run: &Run) -> Result<Decision, CommandError> {
+    let text = run.header.resolved.get("policy").cloned().unwrap_or_default().to_string();
+    let source = Source::row("the run's policy", &text, 1);
+    let node = json::parse(&source)?;
+    let mut found = Diagnostics::new();
+    let mut reader = crate::base::decode::Reader { source, diagnostics: &mut found };
+    let policy = Policy::decode(&mut reader, Some(&node));
+    let (policy, _) = found.finish(policy)?;
+    let table = CaseTable::of_run(run);
+    Ok(decide(&table, &run.scorers, &policy, &DecisionContext::of_run(run)))
+}
