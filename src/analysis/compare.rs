@@ -96,6 +96,9 @@ pub struct Pairs {
     pub clusters: Option<Vec<usize>>,
     /// Pairs by what became of them, more than half of the measure being a pass.
     pub counts: PairedCounts,
+    /// Trials that passed and trials with a result, of the baseline and of the candidate; without
+    /// what a fill adds.
+    pub tallies: [(u64, u64); 2],
     /// Pairs without both sides, whatever the reason.
     pub missing: u64,
     /// Pairs with both sides of which one has no value of this measure.
@@ -162,6 +165,7 @@ impl<'t> Pairing<'t> {
             match pair_value(member.row, measure, fill) {
                 Value::Both(baseline, candidate) => {
                     pairs.push(baseline, candidate);
+                    pairs.tally(member.row, measure);
                     groups.extend(member.cluster);
                 }
                 Value::OneSided => pairs.left_out += 1,
@@ -241,6 +245,23 @@ impl Pairs {
             (false, false) => &mut self.counts.both_fail,
         };
         *count += 1;
+    }
+
+    fn tally(&mut self, row: &CaseRow<'_>, measure: Measure) {
+        let cells = [row.baseline.as_ref(), Some(&row.candidate)];
+        for (tally, cell) in self.tallies.iter_mut().zip(cells) {
+            if let Some(cell) = cell {
+                let finished = cell.finished();
+                let passed = match measure {
+                    Measure::NoFault(fault) => {
+                        finished.saturating_sub(cell.faults.get(fault).copied().unwrap_or(0))
+                    }
+                    Measure::Pass | Measure::Score | Measure::Scorer(_) => cell.passed,
+                };
+                tally.0 += u64::from(passed);
+                tally.1 += u64::from(finished);
+            }
+        }
     }
 
     /// Number of pairs.

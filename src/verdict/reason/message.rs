@@ -1,0 +1,483 @@
+//! The first sentence of a decision and those below it.
+
+use super::Account;
+use super::phrase::{count, number, p_value, percent, points_long, ratio, share_of};
+use crate::chat::AnswerFault;
+use crate::verdict::decide::{DecisionContext, Unusable};
+use crate::verdict::policy::{OnInconclusive, Policy, Preset};
+use crate::verdict::rule::{RuleVerdict, Verdict};
+use crate::verdict::rules::family::{Finding, Judged, Kind};
+use crate::verdict::rules::scenario::Part;
+
+/// The word of `exit.reason` for a run without a verdict.
+pub(in crate::verdict) fn unusable_word(unusable: &Unusable) -> String {
+    match unusable {
+        Unusable::Ended { word, .. } => word.clone(),
+        Unusable::Missing { .. } => "missing_over_bound".to_owned(),
+        Unusable::Internal(_) => "internal".to_owned(),
+    }
+}
+
+/// Why there is no verdict.
+pub(in crate::verdict) fn unusable_message(unusable: &Unusable, policy: &Policy) -> String {
+    match unusable {
+        Unusable::Ended { word, message } if message.is_empty() => {
+            format!("No verdict: the run ended early ({word}).")
+        }
+        Unusable::Ended { word, message } => {
+            let message = message.trim_end_matches('.');
+            format!("No verdict: the run ended early ({word}): {message}.")
+        }
+        Unusable::Missing { missing, planned } => {
+            let share = percent(*missing as f64 / *planned as f64);
+            let most = percent(policy.max_missing);
+            let have = if *missing == 1 { "has" } else { "have" };
+            format!(
+                "No verdict: {missing} of {} {have} no answer on both sides ({share}); at most \
+                 {most} may be missing.",
+                count(*planned, "case")
+            )
+        }
+        Unusable::Internal(what) => {
+            format!("No verdict: the results do not add up ({what}). This is a bug of gate.")
+        }
+    }
+}
+
+/// That the run is partial, where it is.
+pub(in crate::verdict) fn filter_note(context: &DecisionContext<'_>) -> Option<String> {
+    context.filter.map(|filter| {
+        format!("This is a partial run ({filter}): it is no evidence for a promotion.")
+    })
+}
+
+impl Account<'_> {
+    /// The first sentence, `exit.message`.
+    pub(in crate::verdict) fn message(&self) -> String {
+        if let Some(unusable) = self.unusable {
+            return unusable_message(unusable, self.policy);
+        }
+        match self.verdict {
+            Verdict::Fail => self.fail_message(),
+            Verdict::Pass => self.pass_message(),
+            Verdict::Inconclusive => self.inconclusive_message(),
+            Verdict::Skipped => "There was nothing to do.".to_owned(),
+            Verdict::Error => "No verdict could be formed.".to_owned(),
+        }
+    }
+
+    fn main(&self) -> Option<&Judged> {
+        self.scenario
+            .judged
+            .iter()
+            .find(|rule| rule.kind == Kind::Main)
+    }
+
+    fn fail_message(&self) -> String {
+        let (candidate, baseline) = (self.candidate(), self.baseline());
+        match self.deciding() {
+            Some(Part::MustPass) => {
+                let found = self.scenario.must_pass.as_ref();
+                found.map_or_else(String::new, |found| self.must_pass_reason(found) + ".")
+            }
+            Some(Part::Floor) => {
+                let found = self.scenario.floor.as_ref();
+                found.map_or_else(String::new, |found| self.floor_reason(found) + ".")
+            }
+            Some(Part::Judged(index)) => {
+                let rule = self.scenario.judged.get(index);
+                rule.map_or_else(String::new, |rule| self.judged_failure(rule))
+            }
+            None => format!("{candidate} may not replace {baseline}."),
+        }
+    }
+
+    fn judged_failure(&self, rule: &Judged) -> String {
+        let (candidate, baseline) = (self.candidate(), self.baseline());
+        let place = rule
+            .segment
+            .as_ref()
+            .map_or_else(String::new, |name| format!(" in {name}"));
+        let estimate = rule.evidence.estimate.unwrap_or(0.0);
+        match rule.kind {
+            Kind::Main | Kind::Segment => {
+                format!(
+                    "{candidate} is worse than {baseline}{place}: {}.",
+                    self.tally(rule)
+                )
+            }
+            Kind::Amount => format!(
+                "{candidate} {}: {} times {baseline}'s, and {} is allowed.",
+                more_than_allowed(&rule.metric),
+                ratio(estimate),
+                ratio(rule.limit)
+            ),
+            Kind::Measure => match rule.metric.strip_prefix("rate.") {
+                Some(fault) => {
+                    let (before, now) = rule.evidence.values.unwrap_or_default();
+                    let (before, now) = (percent(before), percent(now));
+                    let what = fault_words(fault);
+                    format!(
+                        "{candidate}'s answers {what} more often than {baseline}'s: {now} instead of {before}."
+                    )
+                }
+                None => format!(
+                    "{candidate} has a worse {} than {baseline}: {} lower on average.",
+                    rule.metric,
+                    points_long(estimate)
+                ),
+            },
+        }
+    }
+
+    /// The counts of a comparison: `of 200 cases it loses 10 that v7 gets right, and wins 2`.
+    fn tally(&self, rule: &Judged) -> String {
+        let evidence = &rule.evidence;
+        let cases = count(evidence.n, "case");
+        let (worse, better) = evidence.moved;
+        if (worse, better) == (0, 0) {
+            return match evidence.n {
+                1 => "the one case comes out the same".to_owned(),
+                _ => format!("all {cases} come out the same"),
+            };
+        }
+        if evidence.pairs.is_none() || self.repeated {
+            let moved = evidence.estimate.unwrap_or(0.0);
+            let what = if rule.metric == "pass" {
+                "pass rate"
+            } else {
+                "mean score"
+            };
+            let how = if moved < 0.0 { "falls" } else { "rises" };
+            return format!(
+                "over {cases} its {what} {how} by {}, worse on {} and better on {}",
+                points_long(moved),
+                number(worse),
+                number(better)
+            );
+        }
+        let baseline = self.baseline();
+        match worse {
+            0 => format!("of {cases} it loses none, and wins {better}"),
+            _ => format!(
+                "of {cases} it loses {worse} that {baseline} gets right, and wins {}",
+                number(better)
+            ),
+        }
+    }
+
+    fn pass_message(&self) -> String {
+        let (candidate, baseline) = (self.candidate(), self.baseline());
+        let Some(main) = self.main() else {
+            return self.absolute_message();
+        };
+        let tally = self.tally(main);
+        match main.finding {
+            Finding::Better => format!("{candidate} is better than {baseline}: {tally}."),
+            Finding::Tolerated => {
+                format!("{candidate} is worse than {baseline}, within what is allowed: {tally}.")
+            }
+            Finding::Regression { .. }
+            | Finding::NotWorse
+            | Finding::NotBetter
+            | Finding::Undecided
+            | Finding::CannotShow
+            | Finding::TooFewCases => {
+                format!("{candidate} is not worse than {baseline}: {tally}.")
+            }
+        }
+    }
+
+    /// The absolute rules in one sentence, where there is no baseline.
+    fn absolute_message(&self) -> String {
+        let floor = self
+            .scenario
+            .floor
+            .as_ref()
+            .map(|found| self.floor_reason(found));
+        let must = self
+            .scenario
+            .must_pass
+            .as_ref()
+            .map(|found| self.must_pass_reason(found));
+        let found: Vec<String> = floor.into_iter().chain(must).collect();
+        format!("{} holds: {}.", self.candidate(), found.join("; "))
+    }
+
+    fn inconclusive_message(&self) -> String {
+        let offline = self.missing.offline;
+        let undecided = self.deciding();
+        if undecided.is_none() && self.missing.missing > 0 && !self.is_offline_alone() {
+            return format!("{}.", self.missing_sentence());
+        }
+        if undecided.is_none() {
+            let pairs = count(offline.max(1), "case");
+            let have = if offline <= 1 { "has" } else { "have" };
+            return format!(
+                "Answers are missing offline: {pairs} {have} none in the cache, so this is no pass."
+            );
+        }
+        match undecided {
+            Some(Part::Judged(index)) => {
+                let rule = self.scenario.judged.get(index);
+                rule.map_or_else(String::new, |rule| self.judged_doubt(rule))
+            }
+            Some(Part::MustPass) => {
+                let found = self.scenario.must_pass.as_ref();
+                found.map_or_else(String::new, |found| self.must_pass_reason(found) + ".")
+            }
+            Some(Part::Floor) => {
+                let found = self.scenario.floor.as_ref();
+                found.map_or_else(String::new, |found| self.floor_reason(found) + ".")
+            }
+            None => String::new(),
+        }
+    }
+
+    fn is_offline_alone(&self) -> bool {
+        self.missing.without == Verdict::Pass && self.missing.missing == 0
+    }
+
+    fn missing_sentence(&self) -> String {
+        let missing = self.missing.missing;
+        let noun = if self.missing_pairs() { "pair" } else { "case" };
+        let have = if missing == 1 { "has" } else { "have" };
+        let without = self.missing.without.as_str();
+        format!(
+            "{missing} of {} {have} no answer and could change the verdict, which is {without} \
+             without them",
+            count(self.missing.planned, noun)
+        )
+    }
+
+    fn judged_doubt(&self, rule: &Judged) -> String {
+        let (candidate, baseline) = (self.candidate(), self.baseline());
+        if rule.doubted.is_some() {
+            return format!("{}.", self.missing_sentence());
+        }
+        let evidence = &rule.evidence;
+        if evidence.n == 0 {
+            return format!(
+                "There is nothing to compare: no case has a result of {candidate} and of {baseline}."
+            );
+        }
+        if rule.kind != Kind::Main || evidence.barrier.is_some() {
+            return format!("{}: {}; {}.", rule.id, self.change(rule), self.open(rule));
+        }
+        let (worse, better) = evidence.moved;
+        let cases = count(evidence.n, "case");
+        let are = if evidence.n == 1 { "is" } else { "are" };
+        if rule.finding == Finding::NotBetter {
+            let tally = self.tally(rule);
+            return format!("{candidate} is not shown to be better than {baseline}: {tally}.");
+        }
+        if evidence.pairs.is_none() || self.repeated || (worse, better) == (0, 0) {
+            return format!("{cases} {are} too few to tell: {}.", self.tally(rule));
+        }
+        let loses = match worse {
+            0 => format!("{candidate} loses none"),
+            _ => format!("{candidate} loses {worse} that {baseline} gets right"),
+        };
+        format!(
+            "{cases} {are} too few to tell: {loses}, and wins {}.",
+            number(better)
+        )
+    }
+
+    /// The sentences below the first.
+    pub(in crate::verdict) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.unusable.is_none() {
+            match self.verdict {
+                Verdict::Fail => self.fail_notes(&mut notes),
+                Verdict::Pass => self.pass_notes(&mut notes),
+                Verdict::Inconclusive => notes.push(self.blocking_note()),
+                Verdict::Skipped | Verdict::Error => {}
+            }
+        }
+        notes.extend(self.missing_notes());
+        notes.extend(filter_note(self.context));
+        notes
+    }
+
+    fn fail_notes(&self, notes: &mut Vec<String>) {
+        notes.extend(self.where_it_broke());
+        if let Some(main) = self.main()
+            && main.finding
+                == (Finding::Regression {
+                    within_margin: true,
+                })
+        {
+            notes.push(format!(
+                "The loss is within the margin of {}, but it is proven, and the policy does not \
+                 tolerate that.",
+                points_long(main.limit)
+            ));
+        }
+        let decided = self.deciding();
+        let parts = self.scenario.parts().into_iter();
+        let others: Vec<String> = parts
+            .filter(|part| Some(*part) != decided)
+            .filter(|part| self.scenario.vote(*part) == Some(RuleVerdict::Fail))
+            .filter_map(|part| self.id(part))
+            .collect();
+        if !others.is_empty() {
+            notes.push(format!("Also broken: {}.", others.join(", ")));
+        }
+    }
+
+    /// The segment that holds most of the lost cases, where one stands out.
+    fn where_it_broke(&self) -> Option<String> {
+        let main = self.main()?;
+        let lost = main.evidence.pairs?.regressions;
+        let failed = matches!(main.finding, Finding::Regression { .. });
+        if !failed || lost < 2 {
+            return None;
+        }
+        let stands_out = |rule: &&Judged| {
+            rule.evidence.pairs.is_some_and(|pairs| {
+                let (here, all) = (pairs.regressions as f64, lost as f64);
+                let expected = pairs.n as f64 / main.evidence.n.max(1) as f64;
+                2.0 * here > all && here / all > 1.3 * expected
+            })
+        };
+        let segments = self
+            .scenario
+            .judged
+            .iter()
+            .filter(|rule| rule.kind == Kind::Segment);
+        let worst = segments.filter(stands_out).max_by_key(|rule| {
+            let pairs = rule.evidence.pairs.unwrap_or_default();
+            (pairs.regressions, std::cmp::Reverse(pairs.n))
+        })?;
+        let pairs = worst.evidence.pairs?;
+        let name = worst.segment.as_deref()?;
+        let here = match pairs.regressions {
+            here if here == lost => format!("All {lost}"),
+            here => format!("{here} of the {lost}"),
+        };
+        let share = share_of(pairs.regressions, pairs.n);
+        Some(format!(
+            "{here} are in {name}: {share} of the cases there broke."
+        ))
+    }
+
+    fn pass_notes(&self, notes: &mut Vec<String>) {
+        let Some(main) = self.main() else {
+            return;
+        };
+        let mut bound = self.bound(main);
+        if let Some(first) = bound.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        let gated = |rule: &&Judged| rule.kind == Kind::Segment && rule.gating;
+        let segments = if self.scenario.judged.iter().any(|rule| gated(&rule)) {
+            " No segment fails."
+        } else {
+            ""
+        };
+        notes.push(format!("{bound}.{segments}"));
+        for rule in self
+            .scenario
+            .judged
+            .iter()
+            .filter(|rule| rule.kind != Kind::Main)
+        {
+            if rule.finding == Finding::Tolerated && rule.gating {
+                notes.push(format!("{}: {}.", rule.id, self.judged_reason(rule)));
+            }
+        }
+        for rule in self.scenario.judged.iter().filter(|rule| !rule.gating) {
+            if let (RuleVerdict::Fail, Some(p)) = (rule.verdict(), rule.p_adjusted) {
+                let p = p_value(p);
+                notes.push(format!(
+                    "Watched, not gating: {} is worse (p = {p}).",
+                    rule.id
+                ));
+            }
+        }
+    }
+
+    fn blocking_note(&self) -> String {
+        if self.missing.offline > 0 || self.context.offline {
+            return "This is not a pass, and it blocks (offline, exit 4); run it again with access to \
+                    the model."
+                .to_owned();
+        }
+        let policy = self.policy;
+        let (preset, choice) = (policy.preset.as_str(), policy.on_inconclusive);
+        let by_preset = Policy::preset(policy.preset).on_inconclusive == choice;
+        let source = if by_preset {
+            format!("preset {preset}")
+        } else {
+            format!("on_inconclusive: {}", choice.as_str())
+        };
+        match choice {
+            OnInconclusive::Block => {
+                format!("This is not a pass, and it blocks ({source}, exit 4).")
+            }
+            OnInconclusive::Warn if policy.preset == Preset::Smoke => format!(
+                "This is not a pass. It does not block here ({source}, exit 0); `promote` would."
+            ),
+            OnInconclusive::Warn => {
+                format!("This is not a pass. It does not block here ({source}, exit 0).")
+            }
+        }
+    }
+
+    fn missing_notes(&self) -> Vec<String> {
+        let note = self.missing;
+        let noun = if self.missing_pairs() { "pair" } else { "case" };
+        let mut notes = Vec::new();
+        if note.missing > 0 {
+            let have = if note.missing == 1 { "has" } else { "have" };
+            let without = match note.without {
+                without if without == self.verdict || self.unusable.is_some() => String::new(),
+                without => format!(
+                    "; without a look at them the verdict is {}",
+                    without.as_str()
+                ),
+            };
+            notes.push(format!(
+                "{} {have} no answer{without}. `--resume` sends what is missing again.",
+                count(note.missing, noun)
+            ));
+        }
+        if note.offline > 0 {
+            let was = if note.offline == 1 { "was" } else { "were" };
+            notes.push(format!(
+                "{} {was} left out: no answer in the cache, and nothing may leave the machine.",
+                count(note.offline, noun)
+            ));
+        }
+        if note.stopped > 0 {
+            let was = if note.stopped == 1 { "was" } else { "were" };
+            notes.push(format!(
+                "{} {was} not run: nothing to come could change the verdict.",
+                count(note.stopped, noun)
+            ));
+        }
+        notes
+    }
+}
+
+fn more_than_allowed(metric: &str) -> &'static str {
+    match metric {
+        "cost_usd" => "costs more than allowed",
+        "latency_ms" => "is slower than allowed",
+        "input_tokens" => "reads more tokens than allowed",
+        _ => "writes more tokens than allowed",
+    }
+}
+
+fn fault_words(word: &str) -> &'static str {
+    let found = AnswerFault::WORDS.iter().find(|(known, _)| *known == word);
+    match found.map(|(_, fault)| fault) {
+        Some(AnswerFault::Refused) => "are refusals",
+        Some(AnswerFault::Filtered) => "are filtered",
+        Some(AnswerFault::Truncated) => "are cut off",
+        Some(AnswerFault::ToolCall) => "call tools wrongly",
+        Some(AnswerFault::Context) => "do not fit the context",
+        None => "have faults",
+    }
+}
