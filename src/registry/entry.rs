@@ -117,6 +117,15 @@ pub struct Entry {
     pub text: String,
 }
 
+/// How closely a line is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// What it means, which its digest covers.
+    Meaning,
+    /// Each of its bytes too.
+    Bytes,
+}
+
 /// A line that could be read, and whether its digest is its own.
 #[derive(Debug, Clone)]
 pub struct Decoded {
@@ -124,7 +133,7 @@ pub struct Decoded {
     pub entry: Entry,
     /// The digest that the line's content has, where it differs from the one written.
     pub content: Option<Digest>,
-    /// Whether every byte stands as this program writes it.
+    /// Whether every byte stands as a writer of JSON has it; true where that was not asked.
     pub is_plain: bool,
 }
 
@@ -202,10 +211,7 @@ impl Draft {
             .into();
         let digest = Digest::of_json(&content);
         values.push(("digest", json!(digest)));
-        let text = layout(
-            values.iter().map(|(key, value)| (*key, value)),
-            Spacing::Wide,
-        );
+        let text = layout::line(&values);
         Entry {
             seq,
             draft: self,
@@ -279,100 +285,12 @@ impl EvidenceRef {
     }
 }
 
-/// The blanks between the parts of a line.
-#[derive(Debug, Clone, Copy)]
-enum Spacing {
-    /// `", "` and `": "`, as this program writes.
-    Wide,
-    /// None.
-    Compact,
-}
-
-/// A JSON object on one line, with its keys in the order given.
-fn layout<'a>(entries: impl Iterator<Item = (&'a str, &'a Json)>, spacing: Spacing) -> String {
-    let (comma, colon) = match spacing {
-        Spacing::Wide => (", ", ": "),
-        Spacing::Compact => (",", ":"),
-    };
-    let parts: Vec<String> = entries
-        .map(|(key, value)| format!("{}{colon}{}", Json::from(key), layout_value(value, spacing)))
-        .collect();
-    format!("{{{}}}", parts.join(comma))
-}
-
-fn layout_value(value: &Json, spacing: Spacing) -> String {
-    match (value, spacing) {
-        (Json::Array(items), _) => {
-            let items: Vec<String> = items
-                .iter()
-                .map(|item| layout_value(item, spacing))
-                .collect();
-            let comma = match spacing {
-                Spacing::Wide => ", ",
-                Spacing::Compact => ",",
-            };
-            format!("[{}]", items.join(comma))
-        }
-        (Json::Object(map), _) => {
-            // The keys of an evidence line stand in the order of formats.md section 8.
-            let order = |key: &str| {
-                ["suite", "model", "run", "digest"]
-                    .iter()
-                    .position(|k| *k == key)
-            };
-            let mut entries: Vec<_> = map
-                .iter()
-                .map(|(key, value)| (key.as_str(), value))
-                .collect();
-            entries.sort_by_key(|(key, _)| order(key));
-            layout(entries.into_iter(), spacing)
-        }
-        _ => value.to_string(),
-    }
-}
-
-/// The text with every character beyond ASCII as `\uXXXX`, as some writers of JSON have it.
-fn escape_beyond_ascii(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut escaped = String::with_capacity(text.len());
-    let mut units = [0; 2];
-    for c in text.chars() {
-        if c.is_ascii() {
-            escaped.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut units) {
-                // Writing to a `String` can not fail.
-                let _ = write!(escaped, "\\u{unit:04x}");
-            }
-        }
-    }
-    escaped
-}
-
-/// Whether every byte of a line stands as a usual writer of JSON has it, so that no byte can change
-/// without a change of the meaning.
-fn is_plain(node: &Node, line: &str) -> bool {
-    let crate::base::Value::Map(entries) = &node.value else {
-        return false;
-    };
-    let values: Vec<(&str, Json)> = entries
-        .iter()
-        .map(|entry| (entry.key.as_str(), entry.value.to_json()))
-        .collect();
-    [Spacing::Wide, Spacing::Compact]
-        .into_iter()
-        .any(|spacing| {
-            let text = layout(values.iter().map(|(key, value)| (*key, value)), spacing);
-            text == line || escape_beyond_ascii(&text) == line
-        })
-}
-
 /// Reads one line.
 ///
 /// # Errors
 /// All that is wrong with it: syntax, unknown, duplicate and missing keys, wrong types, and values
 /// that do not belong to its action.
-pub fn decode(source: &Arc<Source>) -> Result<Decoded, Diagnostics> {
+pub fn decode(source: &Arc<Source>, check: Check) -> Result<Decoded, Diagnostics> {
     let node = json::parse(source)?;
     let mut diagnostics = Diagnostics::new();
     let mut reader = Reader {
@@ -394,10 +312,14 @@ pub fn decode(source: &Arc<Source>) -> Result<Decoded, Diagnostics> {
                 text: source.text.clone(),
             },
             content: (own.to_string() != written).then_some(own),
-            is_plain: is_plain(&node, &source.text),
+            is_plain: check == Check::Meaning || layout::is_plain(&node, &source.text),
         }
     });
     diagnostics.finish(decoded).map(|(decoded, _)| decoded)
 }
 
 mod fields;
+mod layout;
+
+#[cfg(test)]
+mod tests;

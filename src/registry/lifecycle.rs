@@ -253,3 +253,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::entry::{self, Decoded, Draft, Entry};
+use super::entry::{self, Check, Decoded, Draft, Entry};
 use crate::base::{Diagnostics, Digest, Source};
 
 /// A whole, intact log.
@@ -130,9 +130,8 @@ impl Log {
     /// # Errors
     /// Everything that is wrong with it. Reformatted lines alone are no error here: [`scan`] tells.
     pub fn decode(source: &Arc<Source>) -> Result<Self, LogError> {
-        let scan = scan(source);
-        let harmless = |fault: &LogFault| matches!(fault, LogFault::Reformatted { .. });
-        if scan.faults.iter().all(harmless) {
+        let scan = scan_lines(source, Check::Meaning);
+        if scan.faults.is_empty() {
             let entries = scan.lines.into_iter().map(|line| line.entry).collect();
             return Ok(Self { entries });
         }
@@ -152,6 +151,11 @@ impl Log {
     #[must_use]
     pub fn head(&self) -> Option<Digest> {
         self.entries.last().map(|entry| entry.digest)
+    }
+
+    /// Puts entries that are chained already to the end.
+    pub(super) fn extend(&mut self, entries: impl Iterator<Item = Entry>) {
+        self.entries.extend(entries);
     }
 
     /// Chains an entry to the end.
@@ -192,6 +196,10 @@ pub struct Scan {
 /// Reads all lines of a log, whatever is wrong with some.
 #[must_use]
 pub fn scan(source: &Arc<Source>) -> Scan {
+    scan_lines(source, Check::Bytes)
+}
+
+fn scan_lines(source: &Arc<Source>, check: Check) -> Scan {
     let mut scan = Scan::default();
     let mut follows_unread = false;
     for (index, text) in source.text.split_inclusive('\n').enumerate() {
@@ -201,7 +209,7 @@ pub fn scan(source: &Arc<Source>) -> Scan {
             scan.faults.push(LogFault::ConflictMarker { line });
             continue;
         }
-        match entry::decode(&Source::row(source.name.clone(), body, line)) {
+        match entry::decode(&Source::row(source.name.clone(), body, line), check) {
             Ok(decoded) => {
                 if !follows_unread {
                     check_chain(&mut scan, &decoded.entry, line);
@@ -307,3 +315,6 @@ impl fmt::Display for List<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

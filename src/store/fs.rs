@@ -1,10 +1,12 @@
 //! Reading and writing of single files: bounded reads of regular files, writes that are whole or
-//! not there.
+//! not there. Nothing is ever half written: a file is made beside its place and moved into it.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read as _};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+use super::path::{PathError, ProjectRoot};
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -137,4 +139,251 @@ pub fn read_text(path: &Utf8Path, limit: u64) -> Result<String, FsError> {
         path: path.to_owned(),
         offset: error.utf8_error().valid_up_to(),
     })
+}
+
+/// Writes a file whole or not at all, over whatever is there: readers see the old file or the new
+/// one, also after a loss of power. Folders on the way are made.
+///
+/// # Errors
+/// When a folder can not be made or the file not be written.
+pub fn write_atomic(path: &Utf8Path, bytes: &[u8]) -> Result<(), FsError> {
+    let error = |source| FsError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let written = write_beside(path, bytes).map_err(error)?;
+    written
+        .persist(path)
+        .map_err(|failed| error(failed.error))?;
+    sync_folder(path).map_err(error)
+}
+
+/// Writes a new file whole or not at all, and never over another.
+///
+/// # Errors
+/// When there is a file already, or it can not be written.
+pub fn write_new(path: &Utf8Path, bytes: &[u8]) -> Result<(), FsError> {
+    let error = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => FsError::Exists {
+            path: path.to_owned(),
+        },
+        _ => FsError::Write {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    let written = write_beside(path, bytes).map_err(error)?;
+    let placed = written.persist_noclobber(path);
+    placed.map_err(|failed| error(failed.error))?;
+    sync_folder(path).map_err(error)
+}
+
+/// Appends to a file, which is made where it is not there, and waits until it is on the disk.
+///
+/// # Errors
+/// When it can not be written, or is no regular file.
+pub fn append(path: &Utf8Path, bytes: &[u8]) -> Result<(), FsError> {
+    let error = |source| FsError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    make_folder(path).map_err(error)?;
+    let is_other = |found: Metadata| !found.is_file();
+    if path.as_std_path().symlink_metadata().is_ok_and(is_other) {
+        return Err(FsError::NotRegular {
+            path: path.to_owned(),
+        });
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(error)?;
+    file.write_all(bytes).map_err(error)?;
+    file.sync_data().map_err(error)
+}
+
+/// A new file in the folder of `path`, written and on the disk; gone again unless it is persisted.
+fn write_beside(path: &Utf8Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let folder = make_folder(path)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".gate-").suffix(".tmp");
+    let mut file = with_usual_mode(&mut builder).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Temporary files are for their owner alone; these become files of the project like any other.
+#[cfg(unix)]
+fn with_usual_mode<'a, 'p, 's>(
+    builder: &'a mut tempfile::Builder<'p, 's>,
+) -> &'a tempfile::Builder<'p, 's> {
+    use std::os::unix::fs::PermissionsExt as _;
+    builder.permissions(std::fs::Permissions::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn with_usual_mode<'a, 'p, 's>(
+    builder: &'a mut tempfile::Builder<'p, 's>,
+) -> &'a tempfile::Builder<'p, 's> {
+    builder
+}
+
+/// Makes the folder of a path.
+fn make_folder(path: &Utf8Path) -> io::Result<&Utf8Path> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
+    std::fs::create_dir_all(folder)?;
+    Ok(folder)
+}
+
+/// Makes the name of a new file last: on Unix the folder is a file of its own.
+#[cfg(unix)]
+fn sync_folder(path: &Utf8Path) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_path: &Utf8Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes the folder of local state where it is not there, with a `.gitignore` that hides all of it.
+///
+/// # Errors
+/// When it can not be written.
+pub fn create_state_folder(state: &Utf8Path) -> io::Result<()> {
+    std::fs::create_dir_all(state)?;
+    let ignore = state.join(".gitignore");
+    if ignore.exists() {
+        return Ok(());
+    }
+    let placed = write_beside(&ignore, b"*\n")?.persist_noclobber(&ignore);
+    match placed.map_err(|failed| failed.error) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// The folder `.gate/<name>` of local state, made where it is not there.
+///
+/// # Errors
+/// When it can not be made, or a link leads out of the project.
+pub fn state_folder(root: &ProjectRoot, name: &str) -> Result<Utf8PathBuf, StateError> {
+    let state = root.resolve_folder(".gate")?;
+    let folder = root.resolve_folder(&format!(".gate/{name}"))?;
+    let made = create_state_folder(&state).and_then(|()| std::fs::create_dir_all(&folder));
+    made.map_err(|source| FsError::Write {
+        path: folder.clone(),
+        source,
+    })?;
+    Ok(folder)
+}
+
+/// Why the folder of local state can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A link leads out of the project.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// It could not be written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
+        (folder, path)
+    }
+
+    fn names(folder: &Utf8Path) -> Vec<String> {
+        let entries = folder.read_dir_utf8().unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn writes_over_a_file_and_leaves_nothing_beside_it() {
+        let (_guard, folder) = folder();
+        let path = folder.join("deep/a.txt");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(read_text(&path, 10).unwrap(), "two");
+        assert_eq!(names(&folder.join("deep")), ["a.txt"]);
+    }
+
+    #[test]
+    fn never_writes_a_new_file_over_another() {
+        let (_guard, folder) = folder();
+        let path = folder.join("v1.yaml");
+        write_new(&path, b"one").unwrap();
+        let again = write_new(&path, b"two");
+        assert!(matches!(again, Err(FsError::Exists { .. })));
+        assert_eq!(read_text(&path, 10).unwrap(), "one");
+        assert_eq!(names(&folder), ["v1.yaml"]);
+    }
+
+    #[test]
+    fn appends() {
+        let (_guard, folder) = folder();
+        let path = folder.join("log");
+        append(&path, b"one\n").unwrap();
+        append(&path, b"two\n").unwrap();
+        assert_eq!(read_text(&path, 10).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn refuses_what_is_too_large_or_no_text_or_no_file() {
+        let (_guard, folder) = folder();
+        let path = folder.join("a");
+        write_atomic(&path, b"12345").unwrap();
+        assert!(read_text(&path, 5).is_ok());
+        assert!(matches!(read_text(&path, 4), Err(FsError::TooLarge { .. })));
+        write_atomic(&path, b"ab\xff").unwrap();
+        assert!(matches!(
+            read_text(&path, 9),
+            Err(FsError::NotUtf8 { offset: 2, .. })
+        ));
+        assert!(matches!(
+            read_text(&folder, 9),
+            Err(FsError::NotRegular { .. })
+        ));
+        assert!(read_text(&folder.join("none"), 9).unwrap_err().is_missing());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn refuses_a_link_in_the_last_step() {
+        let (_guard, folder) = folder();
+        write_atomic(&folder.join("secret"), b"x").unwrap();
+        std::os::unix::fs::symlink("secret", folder.join("link")).unwrap();
+        assert!(matches!(
+            read_text(&folder.join("link"), 9),
+            Err(FsError::NotRegular { .. })
+        ));
+        assert!(matches!(
+            append(&folder.join("link"), b"y"),
+            Err(FsError::NotRegular { .. })
+        ));
+    }
+
+    #[test]
+    fn keeps_local_state_out_of_git() {
+        let (_guard, folder) = folder();
+        let root = ProjectRoot::new(folder.as_std_path()).unwrap();
+        let locks = state_folder(&root, "locks").unwrap();
+        assert!(locks.is_dir());
+        assert_eq!(
+            read_text(&folder.join(".gate/.gitignore"), 9).unwrap(),
+            "*\n"
+        );
+    }
 }

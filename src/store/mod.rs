@@ -4,9 +4,11 @@
 pub mod cache;
 pub mod fs;
 pub mod git;
+pub mod lock;
 pub mod path;
 pub mod registry;
 pub mod runs;
 
 pub use fs::FsError;
+pub use lock::{Lock, LockError};
 pub use path::{PathError, ProjectRoot};

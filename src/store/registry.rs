@@ -3,6 +3,7 @@
 
 pub mod folder;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{Diagnostics, Digest, Slug, Source};
@@ -10,8 +11,11 @@ use crate::prompt::{self, Expected, Form, PromptVersion};
 use crate::registry::lifecycle::VersionState;
 use crate::registry::log::LogError;
 use crate::registry::resolve::{self, ResolveError};
-use crate::registry::{Log, State, VersionRef};
-use crate::store::{FsError, PathError};
+use crate::registry::verify::{self, Facts, Finding, VersionFact};
+use crate::registry::version::Present;
+use crate::registry::{Change, Entry, Log, State, VersionRef};
+use crate::store::fs::StateError;
+use crate::store::{FsError, LockError, PathError};
 
 pub use folder::FolderRegistry;
 
@@ -58,6 +62,26 @@ pub enum RegistryError {
     /// The reference means no version.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// The local state, with its locks, can not be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Another process changes the prompt.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Another change came first, so this one was decided on what is no longer so.
+    #[error("prompt `{slug}` was changed meanwhile{}: nothing was done", last_change(last.as_deref()))]
+    Overtaken {
+        /// The prompt.
+        slug: Slug,
+        /// The log's last entry now.
+        last: Option<Box<Entry>>,
+    },
+    /// A change leaves its place.
+    #[error("`{path}` is no place for evidence")]
+    EvidencePath {
+        /// The path.
+        path: String,
+    },
     /// A version has two files.
     #[error("v{number} of prompt `{slug}` has two files: {first} and {second}")]
     TwoFiles {
@@ -124,11 +148,39 @@ pub trait Backend: Send + Sync {
         Ok(Log::decode(&self.log_text(slug)?)?)
     }
 
+    /// Carries out a change, whole or not at all, if the log's head is still the one that it was
+    /// decided on, and gives back the log as it is then.
+    ///
+    /// # Errors
+    /// When another change came first, another process holds the lock, or writing failed.
+    fn commit(&self, slug: &Slug, change: &Change) -> Result<Log, RegistryError>;
+
+    /// The digest of each file of evidence, by its path in the prompt's folder.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    fn evidence(&self, slug: &Slug) -> Result<BTreeMap<String, Digest>, RegistryError>;
+
     /// What `prompt.yaml` says, as text.
     ///
     /// # Errors
     /// When it can not be read.
     fn settings_text(&self, slug: &Slug) -> Result<Option<Arc<Source>>, RegistryError>;
+}
+
+fn last_change(last: Option<&Entry>) -> String {
+    let Some(entry) = last else {
+        return String::new();
+    };
+    let draft = &entry.draft;
+    let version = draft.action.version();
+    let version = version.map_or_else(String::new, |version| format!(" v{version}"));
+    format!(
+        ", by {} at {} ({}{version})",
+        draft.by,
+        draft.at,
+        draft.action.word()
+    )
 }
 
 /// A version that was found and read.
@@ -241,3 +293,84 @@ fn check_recorded(
         Some(_) | None => Ok(()),
     }
 }
+
+/// Every version of a prompt that can be read, with the hashes that its file has now.
+///
+/// # Errors
+/// When the registry can not be read.
+pub fn facts(backend: &dyn Backend, slug: &Slug) -> Result<Vec<VersionFact>, RegistryError> {
+    let mut facts = Vec::new();
+    for file in backend.versions(slug)? {
+        let version = match backend.read(slug, &file) {
+            Ok(version) => Some(version),
+            // A damaged file is a finding, and no reason to stop.
+            Err(RegistryError::Fs(FsError::NotUtf8 { .. })) => None,
+            Err(error) => return Err(error),
+        };
+        let decode = |version: &VersionText| version.decode(slug, &mut Diagnostics::new());
+        facts.push(VersionFact {
+            number: file.number,
+            name: file.name,
+            file: version.as_ref().map(VersionText::digest),
+            hash: version.as_ref().and_then(decode).map(|prompt| prompt.hash),
+        });
+    }
+    Ok(facts)
+}
+
+/// The versions of a prompt for [`crate::registry::version::add`]: those of the log by what the log
+/// says, the others by their files.
+///
+/// # Errors
+/// When the registry can not be read.
+pub fn present(
+    backend: &dyn Backend,
+    slug: &Slug,
+    state: &State,
+) -> Result<Vec<Present>, RegistryError> {
+    let mut present: Vec<Present> = state
+        .versions()
+        .iter()
+        .map(|(number, version)| Present {
+            number: *number,
+            hash: version.hash,
+            file: version.file,
+        })
+        .collect();
+    for file in backend.versions(slug)? {
+        if state.version(file.number).is_some() {
+            continue;
+        }
+        let version = backend.read(slug, &file)?;
+        // A file that can not be read as a prompt has no twin, but its number is taken.
+        let decoded = version.decode(slug, &mut Diagnostics::new());
+        present.push(Present {
+            number: file.number,
+            hash: decoded.map_or_else(|| version.digest(), |prompt| prompt.hash),
+            file: version.digest(),
+        });
+    }
+    Ok(present)
+}
+
+/// Holds the log of a prompt against its files, its evidence, and a head written down elsewhere.
+///
+/// # Errors
+/// When the registry can not be read.
+pub fn verify(
+    backend: &dyn Backend,
+    slug: &Slug,
+    head: Option<Digest>,
+) -> Result<Vec<Finding>, RegistryError> {
+    let versions = facts(backend, slug)?;
+    let evidence = backend.evidence(slug)?;
+    let facts = Facts {
+        versions: &versions,
+        evidence: Some(&evidence),
+        head,
+    };
+    Ok(verify::verify(&backend.log_text(slug)?, &facts))
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,21 +4,28 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Backend, RegistryError, VersionFile, VersionText};
-use crate::base::{Slug, Source};
+use crate::base::{Digest, Slug, Source};
 use crate::prompt::Form;
 use crate::registry::reference::parse_number;
-use crate::store::{ProjectRoot, fs};
+use crate::registry::repair::{self, RepairError, Repaired};
+use crate::registry::{Change, Log, Stamp};
+use crate::store::{Lock, ProjectRoot, fs};
 
 /// The largest prompt or settings file that is read.
 const MAX_PROMPT: u64 = 8 << 20;
 /// The largest log that is read.
 const MAX_LOG: u64 = 256 << 20;
+/// The largest result that is read.
+const MAX_EVIDENCE: u64 = 1 << 30;
 /// How deep slugs are looked for.
 const MAX_DEPTH: usize = 16;
+/// How long a change waits for that of another process.
+const PATIENCE: Duration = Duration::from_secs(10);
 const FORMS: [(&str, Form); 3] = [
     ("yaml", Form::Yaml),
     ("md", Form::Text),
@@ -30,6 +37,7 @@ const FORMS: [(&str, Form); 3] = [
 pub struct FolderRegistry {
     root: ProjectRoot,
     folder: String,
+    patience: Duration,
 }
 
 impl FolderRegistry {
@@ -42,7 +50,14 @@ impl FolderRegistry {
         Ok(Self {
             root: root.clone(),
             folder: folder.trim_end_matches('/').to_owned(),
+            patience: PATIENCE,
         })
+    }
+
+    /// The same registry, with another limit on the wait for other processes.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The folder, relative to the project's root.
@@ -60,6 +75,41 @@ impl FolderRegistry {
     fn slug_folder(&self, slug: &Slug) -> Result<Utf8PathBuf, RegistryError> {
         let name = format!("{}/{slug}", self.folder);
         Ok(self.root.resolve_folder(&name)?)
+    }
+
+    /// Takes the lock of a prompt: readers need none, since every file is replaced as a whole.
+    fn lock(&self, slug: &Slug) -> Result<Lock, RegistryError> {
+        let locks = fs::state_folder(&self.root, "locks")?;
+        let folder = self.slug_folder(slug)?;
+        let id = Digest::of_bytes(folder.as_str().as_bytes()).short(16);
+        let path = locks.join(format!("registry-{id}.lock"));
+        Ok(Lock::acquire(&path, self.patience)?)
+    }
+
+    /// Chains two merged branches of a prompt's log into one.
+    ///
+    /// # Errors
+    /// When the log is no merge of two branches, or writing failed.
+    pub fn repair_merge(&self, slug: &Slug, stamp: Stamp) -> Result<Repaired, FolderRepairError> {
+        let _lock = self.lock(slug)?;
+        let repaired = repair::repair_merge(&self.log_text(slug)?, stamp)?;
+        self.write_log(slug, &repaired.log)?;
+        Ok(repaired)
+    }
+
+    fn write_log(&self, slug: &Slug, log: &Log) -> Result<(), RegistryError> {
+        let path = self.root.resolve(&self.name_of(slug, "log.jsonl"))?;
+        Ok(fs::write_atomic(&path, log.encode().as_bytes())?)
+    }
+
+    /// Where a result is kept: nowhere but under the prompt's `evidence/`.
+    fn evidence_path(&self, slug: &Slug, path: &str) -> Result<Utf8PathBuf, RegistryError> {
+        if !path.starts_with("evidence/") {
+            return Err(RegistryError::EvidencePath {
+                path: path.to_owned(),
+            });
+        }
+        Ok(self.root.resolve(&self.name_of(slug, path))?)
     }
 
     fn read_optional(
@@ -137,6 +187,24 @@ fn entries(path: &Utf8Path) -> Result<Vec<(String, bool)>, RegistryError> {
     Ok(found)
 }
 
+fn extension(form: Form) -> &'static str {
+    match form {
+        Form::Yaml => "yaml",
+        Form::Text => "md",
+    }
+}
+
+/// Why a merged log was not repaired.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderRepairError {
+    /// The registry could not be read or written.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The log can not be chained anew.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
+}
+
 /// Number and form of a version by the name of its file.
 fn version_name(name: &str) -> Option<(u32, Form)> {
     let (stem, extension) = name.strip_prefix('v')?.split_once('.')?;
@@ -182,8 +250,59 @@ impl Backend for FolderRegistry {
 
     fn log_text(&self, slug: &Slug) -> Result<Arc<Source>, RegistryError> {
         let name = self.name_of(slug, "log.jsonl");
-        let source = self.read_optional(name.clone(), MAX_LOG)?;
-        Ok(source.unwrap_or_else(|| Source::new(name, "")))
+        match fs::read_bytes(&self.root.resolve(&name)?, MAX_LOG) {
+            // A byte that is no text becomes a replacement character, so that its line is named.
+            Ok(bytes) => Ok(Source::new(name, &String::from_utf8_lossy(&bytes))),
+            Err(error) if error.is_missing() => Ok(Source::new(name, "")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn commit(&self, slug: &Slug, change: &Change) -> Result<Log, RegistryError> {
+        let _lock = self.lock(slug)?;
+        let mut log = self.log(slug)?;
+        if log.head() != change.expected {
+            return Err(RegistryError::Overtaken {
+                slug: slug.clone(),
+                last: log.entries().last().cloned().map(Box::new),
+            });
+        }
+        // Files first: a command that is cut off leaves files that no entry names, never an entry
+        // that names no file.
+        if let Some(version) = &change.version {
+            let file = format!("v{}.{}", version.number, extension(version.form));
+            let path = self.root.resolve(&self.name_of(slug, &file))?;
+            fs::write_new(&path, version.text.as_bytes())?;
+        }
+        for copy in &change.evidence {
+            let path = self.evidence_path(slug, &copy.path)?;
+            fs::write_atomic(&path, copy.text.as_bytes())?;
+        }
+        for draft in &change.drafts {
+            log.append(draft.clone());
+        }
+        self.write_log(slug, &log)?;
+        Ok(log)
+    }
+
+    fn evidence(&self, slug: &Slug) -> Result<BTreeMap<String, Digest>, RegistryError> {
+        let mut found = BTreeMap::new();
+        let folder = format!("{}/{slug}", self.folder);
+        for (version, is_folder) in
+            entries(&self.root.resolve_folder(&format!("{folder}/evidence"))?)?
+        {
+            if !is_folder {
+                continue;
+            }
+            let inner = format!("evidence/{version}");
+            let listed = entries(&self.root.resolve_folder(&format!("{folder}/{inner}"))?)?;
+            for (file, _) in listed.into_iter().filter(|(_, is_folder)| !is_folder) {
+                let name = format!("{inner}/{file}");
+                let bytes = fs::read_bytes(&self.evidence_path(slug, &name)?, MAX_EVIDENCE)?;
+                found.insert(name, Digest::of_bytes(&bytes));
+            }
+        }
+        Ok(found)
     }
 
     fn settings_text(&self, slug: &Slug) -> Result<Option<Arc<Source>>, RegistryError> {
