@@ -121,3 +121,15 @@ pub fn choose(suite: &Suite, cases: Vec<Case>, filter: &Filter, shard: Option<Sh
     parts.extend(shard.map(|shard| format!("shard {shard}")));
     Selected { cases, sample: words, filter: (!parts.is_empty()).then(|| parts.join("; ")) }
 }
+
+/// How many cases each `key=value` of the segments has.
+#[must_use]
+pub fn segment_sizes(cases: &[Case]) -> Vec<(String, u64)> {
+    let mut sizes = std::collections::BTreeMap::new();
+    for case in cases {
+        for (key, value) in case.segment.iter() {
+            *sizes.entry(format!("{key}={value}")).or_insert(0u64) += 1;
+        }
+    }
+    sizes.into_iter().collect()
+}

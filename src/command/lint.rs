@@ -1,0 +1,130 @@
+//! `gate lint`: suites, templates, data and judges are checked; nothing is sent.
+
+use super::dataset;
+use super::error::CommandError;
+use super::prepare;
+use super::project::Project;
+use super::run::Flags;
+use super::selection;
+use super::suites;
+use super::versions::Versions;
+use crate::base::{Diagnostic, Diagnostics, Span};
+use crate::dataset::Filter;
+use crate::prompt::{PromptVersion, VariableKind};
+use crate::record::Arm;
+use crate::registry::reference::VersionRef;
+use crate::suite::Suite;
+use crate::verdict::show;
+
+/// What the check found.
+pub struct Linted {
+    /// All findings.
+    pub found: Diagnostics,
+    /// What each suite that is usable can show, in a sentence.
+    pub can_show: Vec<(String, String)>,
+}
+
+/// Checks all suites chosen.
+///
+/// # Errors
+/// When a file can not be read at all; what is wrong with files is in the findings.
+pub fn lint(project: &Project) -> Result<Linted, CommandError> {
+    let mut linted = Linted { found: Diagnostics::new(), can_show: Vec::new() };
+    let all = match suites::load_all(project) {
+        Ok((suites, warnings)) => {
+            linted.found.extend(warnings);
+            suites
+        }
+        Err(CommandError::Findings(found)) => {
+            linted.found.extend(found);
+            return Ok(linted);
+        }
+        Err(other) => return Err(other),
+    };
+    for suite in suites::choose(project, all)? {
+        lint_suite(project, &suite, &mut linted)?;
+    }
+    Ok(linted)
+}
+
+fn lint_suite(project: &Project, suite: &Suite, linted: &mut Linted) -> Result<(), CommandError> {
+    let versions = Versions::of(project, suite);
+    let pair = match selection::pair(&versions, None, None, None) {
+        Ok(pair) => vec![(Arm::Baseline, pair.baseline), (Arm::Candidate, pair.candidate)],
+        // Without a baseline one version alone is checked.
+        Err(CommandError::Usage { .. }) => match versions.resolve(&VersionRef::Worktree) {
+            Ok(one) => vec![(Arm::Candidate, one)],
+            Err(error) => return keep_findings(error, suite, linted),
+        },
+        Err(error) => return keep_findings(error, suite, linted),
+    };
+    for (_, arm) in &pair {
+        lint_prompt(&arm.prompt, suite, &mut linted.found);
+    }
+    let filter = Filter::default();
+    for model in suite.models.iter().take(1) {
+        let wanted = prepare::Wanted {
+            command: "lint",
+            suite,
+            model,
+            arms: pair.clone(),
+            filter: &filter,
+            shard: Flags::default().shard,
+            allow_empty: true,
+        };
+        match prepare::prepare(project, &wanted) {
+            Ok(Some(prepared)) => {
+                linted.found.extend(prepared.warnings);
+                let table = dataset::segment_sizes(&prepared.cases);
+                let shown = show::what_can_it_show(prepared.cases.len() as u64, &suite.policy);
+                linted.can_show.push((suite.name.to_string(), shown.to_string()));
+                for warning in show::warnings(prepared.cases.len() as u64, &table, &suite.policy) {
+                    let diagnostic = Diagnostic::warning("power", warning).at(&suite.source, Span::default());
+                    linted.found.push(diagnostic.help("add cases, or choose a policy that fits their number"));
+                }
+            }
+            Ok(None) => {}
+            // Lint sends nothing, so it does not need a key.
+            Err(CommandError::Infra { reason: "auth", .. }) => {}
+            Err(error) => return keep_findings(error, suite, linted),
+        }
+    }
+    Ok(())
+}
+
+fn keep_findings(error: CommandError, suite: &Suite, linted: &mut Linted) -> Result<(), CommandError> {
+    match error {
+        CommandError::Findings(found) => linted.found.extend(found),
+        CommandError::Usage { message, help } => {
+            let diagnostic = Diagnostic::error("suite", message).at(&suite.source, Span::default());
+            linted.found.push(match help {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
+            });
+        }
+        infra @ CommandError::Infra { .. } => return Err(infra),
+    }
+    Ok(())
+}
+
+/// What is allowed in a prompt and probably not meant.
+fn lint_prompt(prompt: &PromptVersion, suite: &Suite, found: &mut Diagnostics) {
+    let mut warn = |rule, message: String, help: &str| {
+        let name = &prompt.source.name;
+        let diagnostic = Diagnostic::warning(rule, format!("{name}: {message}")).at(&prompt.source, Span::default());
+        found.push(diagnostic.help(help));
+    };
+    for variable in &prompt.variables {
+        if matches!(variable.kind, VariableKind::Text { max_length: None, .. }) {
+            let message = format!("variable `{}` has no max_length", variable.name);
+            warn("no-max-length", message, "declare it with `max_length`, so that a long value is found before it costs money");
+        }
+    }
+    let main = suite.models.first().and_then(|model| model.model.as_deref());
+    if let (Some(hint), Some(main)) = (&prompt.model_hint, main)
+        && hint != main
+    {
+        let message = format!("it was tuned for `{hint}`, the suite tests it on `{main}`");
+        warn("model-hint", message, "test on the model that the prompt is for, or change `model_hint`");
+    }
+}

@@ -1,0 +1,27 @@
+//! `gate report RUN`: a stored run, reported again without a call.
+
+use super::error::CommandError;
+use super::outcome::{Outcome, SuiteResult, SuiteRun, Texts};
+use super::project::Project;
+use super::run::decide_run;
+use crate::store::runs::{self, LogTexts};
+
+/// Reads a run back and decides it again by the policy that its log holds.
+///
+/// # Errors
+/// When there is no such run, or its log is damaged.
+pub fn report(project: &Project, wanted: &str, no_gate: bool) -> Result<Outcome, CommandError> {
+    let id = runs::find(&project.state, wanted)?;
+    let loaded = runs::load(&project.state, &id)?;
+    let texts = Texts(LogTexts::open(&loaded.path, &loaded.run.cases)?);
+    let decision = decide_run(&loaded.run)?;
+    let mut notes = Vec::new();
+    if loaded.torn {
+        notes.push("the run's log ends in the middle of a line, which was left out".to_owned());
+    }
+    let command = if loaded.run.is_comparison() { "compare" } else { "run" };
+    let mut outcome = Outcome::new(command, no_gate);
+    outcome.suites.push(SuiteResult::Ran(Box::new(SuiteRun { run: loaded.run, texts, decision, notes })));
+    super::compare::add_next_steps(&mut outcome);
+    Ok(outcome)
+}

@@ -1,0 +1,17 @@
+//! `gate schema NAME`: the JSON Schemas of our files.
+
+/// The schemas by name.
+pub const SCHEMAS: [(&str, &str); 6] = [
+    ("dataset", include_str!("../../schema/dataset.json")),
+    ("mock", include_str!("../../schema/mock.json")),
+    ("prompt", include_str!("../../schema/prompt.json")),
+    ("result", include_str!("../../schema/result.json")),
+    ("settings", include_str!("../../schema/settings.json")),
+    ("suite", include_str!("../../schema/suite.json")),
+];
+
+/// The schema of a name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static str> {
+    SCHEMAS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
