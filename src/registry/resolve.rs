@@ -152,3 +152,46 @@ fn pick_hash(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// v1 and v3 have one content, v2 another that begins alike; none is in the log.
+    fn resolve(reference: &str, present: &[u32]) -> Result<u32, String> {
+        let hash_of = |number| {
+            let digit = if number == 2 { 'b' } else { 'c' };
+            format!("sha256:{}{digit}", "a".repeat(63)).parse().ok()
+        };
+        let reference = reference.parse().map_err(|error| format!("{error}"))?;
+        let slug = Slug::new("p").unwrap();
+        let picked = pick(&slug, &reference, &State::default(), present, hash_of);
+        picked.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn finds_versions_or_says_what_there_is() {
+        let all = [1, 2, 3];
+        assert_eq!(resolve("v2", &all), Ok(2));
+        assert_eq!(resolve("latest", &all), Ok(3));
+        let hash = format!("sha256:{}c", "a".repeat(63));
+        assert_eq!(resolve(&hash, &all), Ok(1));
+        assert_eq!(
+            resolve("v9", &all).unwrap_err(),
+            "prompt `p` has no version v9: the highest is v3"
+        );
+        assert_eq!(
+            resolve("stable", &all).unwrap_err(),
+            "prompt `p` has no channel `stable`: none was ever promoted"
+        );
+        assert_eq!(
+            resolve("sha256:aaaaaaaa", &all).unwrap_err(),
+            "sha256:aaaaaaaa means several versions of prompt `p`: v1, v2, v3"
+        );
+        assert!(resolve("sha256:bbbbbbbb", &all).is_err());
+        assert!(resolve("run:last", &all).is_err());
+        for reference in ["v1", "latest", "worktree"] {
+            assert!(resolve(reference, &[]).is_err(), "{reference}");
+        }
+    }
+}

@@ -28,7 +28,7 @@ fn reads_the_demo_and_writes_it_back() {
 #[test]
 fn finds_the_change_of_any_byte_to_any_other_and_names_the_line() {
     // One line of each kind, chained as a log of its own, with text beyond ASCII.
-    let log = crate::registry::log::tests::small();
+    let log = small();
     let text = log.encode();
     let mut line = 1;
     for (index, byte) in text.bytes().enumerate() {
@@ -45,7 +45,7 @@ fn finds_the_change_of_any_byte_to_any_other_and_names_the_line() {
     }
 }
 
-pub(crate) fn small() -> Log {
+fn small() -> Log {
     use crate::base::Timestamp;
     use crate::registry::{Action, Channel, Draft};
     let hash = Digest::of_bytes(b"x");
