@@ -1,10 +1,11 @@
 //! Content digests: SHA-256 over bytes or over canonical JSON (RFC 8785), written
 //! `sha256:<64 hex digits>`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest of some content.
@@ -25,7 +26,7 @@ impl Digest {
 
     /// The digest of the canonical JSON (RFC 8785) of a value.
     #[must_use]
-    pub fn of_json(value: &serde_json::Value) -> Self {
+    pub fn of_json(value: &Value) -> Self {
         Self::of_bytes(canonical_json(value).as_bytes())
     }
 
@@ -38,7 +39,9 @@ impl Digest {
     /// The first `digits` hexadecimal digits.
     #[must_use]
     pub fn short(&self, digits: usize) -> String {
-        self.hex().chars().take(digits).collect()
+        let mut hex = hex(self.0.get(..digits.div_ceil(2)).unwrap_or(&self.0));
+        hex.truncate(digits);
+        hex
     }
 
     /// The first eight bytes as a big-endian integer, the seed of a draw.
@@ -89,24 +92,83 @@ impl DigestBuilder {
 
 /// The canonical JSON text of a value, by RFC 8785: sorted keys, shortest round-trip numbers, no
 /// white space.
+///
+/// What the RFC leaves to the language's own rules for most values (integers, text, maps with ASCII
+/// keys) is written here; doubles with a fraction and maps with other keys go to the library.
 #[must_use]
-pub fn canonical_json(value: &serde_json::Value) -> String {
+pub fn canonical_json(value: &Value) -> String {
+    let mut text = String::with_capacity(256);
+    push_canonical(value, &mut text);
+    text
+}
+
+fn push_canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Null => text.push_str("null"),
+        Value::Bool(true) => text.push_str("true"),
+        Value::Bool(false) => text.push_str("false"),
+        Value::Number(number) => match number.as_i64().filter(|n| n.unsigned_abs() < (1 << 53)) {
+            // Writing to a `String` can not fail.
+            Some(integer) => drop(write!(text, "{integer}")),
+            None => push_by_library(value, text),
+        },
+        Value::String(string) => push_string(string, text),
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                push_canonical(item, text);
+            }
+            text.push(']');
+        }
+        // A map keeps its keys in the order of their UTF-8 bytes, which for ASCII is that of the
+        // UTF-16 units that the RFC asks for.
+        Value::Object(fields) if fields.keys().all(|key| key.is_ascii()) => {
+            text.push('{');
+            for (index, (key, item)) in fields.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                push_string(key, text);
+                text.push(':');
+                push_canonical(item, text);
+            }
+            text.push('}');
+        }
+        Value::Object(_) => push_by_library(value, text),
+    }
+}
+
+/// Text needs escapes only for quotes, backslashes and control characters.
+fn push_string(string: &str, text: &mut String) {
+    if string.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        // Text can always be written as JSON.
+        text.push_str(&serde_json::to_string(string).unwrap_or_default());
+    } else {
+        text.push('"');
+        text.push_str(string);
+        text.push('"');
+    }
+}
+
+fn push_by_library(value: &Value, text: &mut String) {
     // A `Value` holds no NaN and no map with other than text keys, the only things that the
-    // serializer can refuse.
-    serde_json_canonicalizer::to_string(value).unwrap_or_default()
+    // library can refuse.
+    text.push_str(&serde_json_canonicalizer::to_string(value).unwrap_or_default());
 }
 
 /// Lower-case hexadecimal digits of some bytes.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 impl fmt::Display for Digest {
@@ -164,6 +226,15 @@ mod tests {
             canonical_json(&value),
             "{\"a\":[1e+21,0.1,0,\"\u{20ac}\\n\"],\"b\":1}"
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn writes_what_the_library_writes(text in "(\\PC|[\\x00-\\x1f\"\\\\\u{10000}]){0,8}", float in proptest::prelude::any::<f64>(), integer in proptest::prelude::any::<i64>()) {
+            let value = json!({"b": [text.clone(), integer, serde_json::Value::Null, true], text: {"a": float, "\u{e9}": {}}});
+            let expected = serde_json_canonicalizer::to_string(&value).unwrap();
+            proptest::prop_assert_eq!(canonical_json(&value), expected);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod github;
 pub mod output;
 pub mod present;
 pub mod progress;
+pub mod reports;
 pub mod signals;
 
 use std::process::ExitCode;

@@ -1,0 +1,64 @@
+//! The standard streams. stdout carries data, stderr the rest; a stream that is closed is no panic.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::exit::Exit;
+use crate::base::text;
+
+/// Which streams show colour, and how wide the terminal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminal {
+    /// Whether stdout shows colour.
+    pub color: bool,
+    /// Columns.
+    pub width: usize,
+    /// Whether stderr is a terminal.
+    pub live: bool,
+}
+
+impl Terminal {
+    /// What the streams can show, by `--color`, `NO_COLOR`, `CLICOLOR_FORCE` and what they are.
+    #[must_use]
+    pub fn detect(color: &str) -> Self {
+        let set = |name: &str| super::env::variable(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let stdout_terminal = io::stdout().is_terminal();
+        let color = match color {
+            "always" => true,
+            "never" => false,
+            _ => !set("NO_COLOR") && (set("CLICOLOR_FORCE") || (stdout_terminal && super::env::variable("TERM").as_deref() != Some("dumb"))),
+        };
+        let columns = super::env::variable("COLUMNS").and_then(|columns| columns.parse().ok());
+        Self { color, width: columns.unwrap_or(100), live: io::stderr().is_terminal() }
+    }
+}
+
+/// Writes a line to stderr.
+pub fn say(line: &str) {
+    // Nobody reads a closed stderr.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes a text to stderr as it is.
+pub fn say_raw(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// The last line of every ending that is not 0: `gate: <name>: <reason>`.
+pub fn last_line(exit: Exit, reason: &str) {
+    if exit != Exit::Ok {
+        say(&format!("gate: {}: {}", exit.name(), text::visible_line(reason)));
+    }
+}
+
+/// Writes data to stdout. A reader that has gone is no error.
+///
+/// # Errors
+/// When stdout can not be written for another reason, such as a full disk.
+pub fn data(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,185 @@
+//! What is shown while a run goes on: one line per lost case as it ends, and the state of things,
+//! redrawn on a timer on a terminal, as plain lines now and then elsewhere.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::time::Duration;
+
+use super::output;
+use crate::analysis::table::ArmCell;
+use crate::base::text;
+use crate::record::{Arm, Event, Outcome, Run, TrialFinished};
+use crate::runner::{Observer, Status};
+
+/// The forms of progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One line that is redrawn.
+    Bar,
+    /// A plain line now and then.
+    Lines,
+    /// Nothing.
+    None,
+}
+
+impl Form {
+    /// The form that the setting asks for; `auto` means a bar on a terminal outside of CI.
+    #[must_use]
+    pub fn choose(setting: &str, quiet: bool, live: bool) -> Self {
+        let in_ci = super::env::variable("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        match setting {
+            _ if quiet => Self::None,
+            "bar" => Self::Bar,
+            "lines" => Self::Lines,
+            "none" => Self::None,
+            _ if live && !in_ci => Self::Bar,
+            _ => Self::Lines,
+        }
+    }
+}
+
+/// Shows a run.
+pub struct Progress {
+    form: Form,
+    drawn: bool,
+    last_line: Duration,
+    lost: usize,
+    failing: HashMap<u32, String>,
+    spent_usd: f64,
+}
+
+const LINE_EVERY: Duration = Duration::from_secs(5);
+const MOST_LOST: usize = 20;
+const REASON: usize = 120;
+
+impl Progress {
+    /// Progress in a form.
+    #[must_use]
+    pub fn new(form: Form) -> Self {
+        Self { form, drawn: false, last_line: Duration::ZERO, lost: 0, failing: HashMap::new(), spent_usd: 0.0 }
+    }
+
+    /// Takes the redrawn line away.
+    pub fn clear(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            output::say_raw("\r\x1b[K");
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.clear();
+        output::say(line);
+    }
+
+    /// Notes a candidate's failed trial and says so once the case is lost for certain.
+    fn trial_finished(&mut self, result: &TrialFinished, run: &Run) {
+        let case = result.trial.case;
+        if result.trial.arm == Arm::Candidate && result.outcome == Outcome::Failed {
+            self.failing.entry(case).or_insert_with(|| reason(result));
+        }
+        let index = case as usize;
+        let cell = |arm| ArmCell::of_trials(run.repeats(index, arm), run.header.scorers.len());
+        let done = |arm| run.repeats(index, arm).iter().all(|trial| trial.outcome.is_some());
+        if !run.arms().all(done) {
+            return;
+        }
+        let failing = self.failing.remove(&case);
+        let lost = cell(Arm::Candidate).pass() == Some(false)
+            && (!run.is_comparison() || cell(Arm::Baseline).pass() == Some(true));
+        let (true, Some(reason), Some(case)) = (lost, failing, run.cases.get(index)) else { return };
+        self.lost += 1;
+        match self.lost {
+            count if count <= MOST_LOST => {
+                let id = text::visible_line(case.id.as_str());
+                self.line(&format!("lost  {id}  {}", text::shorten(&reason, REASON)));
+            }
+            count if count == MOST_LOST + 1 => self.line("lost  … more: the reports list all of them"),
+            _ => {}
+        }
+    }
+
+    fn state(&self, status: &Status) -> String {
+        use std::fmt::Write as _;
+        let mut line = format!(
+            "{} of {} trials, {} in flight",
+            text::thousands(status.done),
+            text::thousands(status.planned),
+            status.in_flight
+        );
+        let seconds = status.elapsed.as_secs_f64();
+        if seconds > 1.0 && status.done > 0 {
+            let rate = status.done as f64 / seconds;
+            let left = (status.planned.saturating_sub(status.done)) as f64 / rate;
+            let _ = write!(line, ", {rate:.0}/s, {} left", duration(left));
+        }
+        if self.spent_usd > 0.0 {
+            let _ = write!(line, ", {:.4} USD", self.spent_usd);
+        }
+        if let Some((name, pause)) = &status.pause {
+            let _ = write!(line, ", {name} asks to wait {}", duration(pause.as_secs_f64()));
+        }
+        line
+    }
+}
+
+/// Why a trial failed: its first lost gating score, or the fault of the answer.
+fn reason(result: &TrialFinished) -> String {
+    let lost = result.scores.iter().find(|score| score.gating && !score.pass);
+    match (result.fault, lost) {
+        (Some(fault), _) => format!("the answer is {}", fault.as_str()),
+        (None, Some(score)) => format!("{}: {}", score.scorer, text::visible_line(&score.reason)),
+        (None, None) => String::new(),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 60.0 {
+        format!("{:.0} s", seconds.ceil())
+    } else if seconds < 3_600.0 {
+        format!("{:.0} min", (seconds / 60.0).ceil())
+    } else {
+        format!("{:.1} h", seconds / 3_600.0)
+    }
+}
+
+impl Observer for Progress {
+    fn event(&mut self, event: &Event, run: &Run) {
+        if self.form == Form::None {
+            return;
+        }
+        match event {
+            Event::TrialFinished(result) => self.trial_finished(result, run),
+            Event::AttemptFinished(attempt) if !attempt.cached => {
+                self.spent_usd += attempt.cost_usd.unwrap_or(0.0);
+            }
+            Event::AttemptFinished(_)
+            | Event::RunStarted(_)
+            | Event::CasePlanned(_)
+            | Event::RunResumed { .. }
+            | Event::AttemptStarted { .. }
+            | Event::RunFinished(_) => {}
+        }
+    }
+
+    fn tick(&mut self, status: &Status, _run: &Run) {
+        match self.form {
+            Form::None => {}
+            Form::Bar => {
+                output::say_raw(&format!("\r\x1b[K{}", self.state(status)));
+                self.drawn = true;
+                if status.done == status.planned {
+                    self.clear();
+                }
+            }
+            Form::Lines => {
+                if status.elapsed >= self.last_line + LINE_EVERY && status.done < status.planned {
+                    self.last_line = status.elapsed;
+                    let line = self.state(status);
+                    self.line(&line);
+                }
+            }
+        }
+        // What could not be shown is not worth an error.
+        let _ = std::io::stderr().flush();
+    }
+}

@@ -1,0 +1,198 @@
+//! Turns an outcome into its reports: the screen, the files, what GitHub reads.
+
+use std::fmt::Write as _;
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::github;
+use super::output::{self, Terminal};
+use crate::base::text;
+use crate::command::outcome::SuiteResult;
+use crate::command::overview::Overview;
+use crate::command::prompt::Listed;
+use crate::command::{CommandError, Outcome, Project};
+use crate::report::content::{ExitNote, SuiteOutcome, SuiteReport};
+use crate::report::github::ReportPaths;
+use crate::report::junit::{CaseMode, JunitOptions, Profile};
+use crate::report::terminal::{Detail, Palette, Screen};
+use crate::report::{Report, json, junit, markdown, terminal as screen};
+use crate::store::fs;
+
+/// Files that were written.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Their paths as the caller would name them.
+    pub paths: Vec<String>,
+}
+
+/// Writes every report that was asked for.
+///
+/// # Errors
+/// When a file or stdout can not be written.
+pub fn write(project: &Project, outcome: &Outcome, note: ExitNote, terminal: Terminal, base: &Utf8Path) -> Result<Written, CommandError> {
+    let report = assemble(outcome, note);
+    let settings = &project.settings;
+    let files = Files::of(project);
+    let mut written = Written::default();
+    let options = junit_options(&settings.junit_profile, &settings.junit_cases);
+    for path in &files.junit {
+        put(path, base, &mut written, |out| junit::write(&report, options, out))?;
+    }
+    for path in &files.json {
+        put(path, base, &mut written, |out| json::write(&report, out))?;
+    }
+    for path in &files.markdown {
+        put(path, base, &mut written, |out| markdown::write(&report, out))?;
+    }
+    let stdout_taken = files.all().any(|path| path == "-");
+    let shown = match settings.format.as_str() {
+        _ if stdout_taken => Ok(()),
+        "json" => output::data(|out| json::write(&report, out)),
+        "github" => output::data(|out| markdown::write(&report, out)),
+        _ => {
+            let palette = if terminal.color { Palette::ansi() } else { Palette::plain() };
+            let detail = if settings.verbose { Detail::Verbose } else { Detail::Normal };
+            output::data(|out| screen::write(&report, Screen { palette, width: terminal.width, detail }, out))
+        }
+    };
+    shown.map_err(|error| io_error("stdout", &error))?;
+    github::write(&report, &files.paths());
+    Ok(written)
+}
+
+fn io_error(what: &str, error: &dyn std::error::Error) -> CommandError {
+    CommandError::infra("io", format!("failed to write {what}: {}", crate::command::error::chain(error)), None)
+}
+
+fn junit_options(profile: &str, cases: &str) -> JunitOptions {
+    let profile = if profile == "strict" { Profile::Strict } else { Profile::Common };
+    let cases = match cases {
+        "strict" => CaseMode::Strict,
+        "verdict" => CaseMode::Verdict,
+        _ => CaseMode::Default,
+    };
+    JunitOptions { profile, cases }
+}
+
+/// The report files, by what they hold.
+struct Files {
+    junit: Vec<String>,
+    json: Vec<String>,
+    markdown: Vec<String>,
+}
+
+impl Files {
+    fn of(project: &Project) -> Self {
+        let settings = &project.settings;
+        // Paths of gate.yaml are relative to it, those of flags to the caller.
+        let from_file = |key: &str, paths: &[String]| -> Vec<String> {
+            use crate::settings::Origin;
+            let origin = project.layers.get(key).map(|given| &given.origin);
+            let in_file = matches!(origin, Some(Origin::ProjectFile | Origin::Profile(_)));
+            let place = |path: &String| {
+                if in_file && path != "-" { project.root.path().join(path).to_string() } else { path.clone() }
+            };
+            paths.iter().map(place).collect()
+        };
+        let mut files = Self {
+            junit: from_file("junit", &settings.junit),
+            json: from_file("json", &settings.json),
+            markdown: from_file("markdown", &settings.markdown),
+        };
+        let folder = settings.output.as_ref().and_then(|folder| from_file("output", std::slice::from_ref(folder)).pop());
+        if let Some(folder) = folder {
+            files.junit.push(format!("{folder}/gate.xml"));
+            files.json.push(format!("{folder}/gate.json"));
+            files.markdown.push(format!("{folder}/gate.md"));
+        }
+        files
+    }
+
+    fn all(&self) -> impl Iterator<Item = &String> {
+        self.junit.iter().chain(&self.json).chain(&self.markdown)
+    }
+
+    fn paths(&self) -> ReportPaths {
+        let first = |paths: &[String]| paths.iter().find(|path| *path != "-").cloned();
+        ReportPaths { junit: first(&self.junit), json: first(&self.json), html: None, markdown: first(&self.markdown) }
+    }
+}
+
+fn put(path: &str, base: &Utf8Path, written: &mut Written, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), CommandError> {
+    if path == "-" {
+        return output::data(write).map_err(|error| io_error("stdout", &error));
+    }
+    let full: Utf8PathBuf = base.join(path);
+    fs::write_with(&full, write).map_err(|error| io_error(path, &error))?;
+    written.paths.push(path.to_owned());
+    Ok(())
+}
+
+/// The report of an outcome, borrowing its runs.
+fn assemble(outcome: &Outcome, note: ExitNote) -> Report<'_> {
+    let suites = outcome.suites.iter().map(suite).collect();
+    Report {
+        command: outcome.command.to_owned(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        verdict: outcome.verdict(),
+        exit: note,
+        suites,
+        notes: outcome.notes.clone(),
+        next: outcome.next.clone(),
+        reproduce: outcome.reproduce.clone(),
+    }
+}
+
+fn suite(result: &SuiteResult) -> SuiteOutcome<'_> {
+    match result {
+        SuiteResult::Skipped(note) => SuiteOutcome::Skipped(note.clone()),
+        SuiteResult::Failed(note) => SuiteOutcome::Failed(note.clone()),
+        SuiteResult::Ran(suite) => {
+            let (table, arms) = suite.tables();
+            let spent = arms.iter().map(|arm| arm.spent_usd).sum();
+            SuiteOutcome::Ran(Box::new(SuiteReport {
+                run: &suite.run,
+                table,
+                arms,
+                decision: suite.decision.clone(),
+                texts: &suite.texts,
+                spent_usd: Some(spent),
+                notes: suite.notes.clone(),
+            }))
+        }
+    }
+}
+
+/// The screen of bare `gate`.
+#[must_use]
+pub fn overview(overview: &Overview) -> String {
+    let mut screen = String::from("Prompts\n");
+    screen.push_str(&prompts(&overview.prompts));
+    screen.push_str("\nSuites\n");
+    for suite in &overview.suites {
+        let cases = suite.cases.map_or_else(|| "dataset not readable".to_owned(), |cases| text::count(cases, "case"));
+        let last = suite.last.map_or_else(|| "never run".to_owned(), |verdict| format!("last: {}", verdict.as_str()));
+        // Writing to a `String` can not fail.
+        let _ = writeln!(screen, "  {}: {}, {cases}, {last}", suite.name, suite.prompt);
+        let _ = match &suite.pair {
+            Ok((baseline, candidate)) => writeln!(screen, "    gate compare: {baseline} against {candidate}"),
+            Err(why) => writeln!(screen, "    gate compare: nothing to do ({})", text::visible_line(why)),
+        };
+    }
+    screen.push_str("\nCommands\n  gate compare [[BASE] CAND]   gate run [VERSION]   gate lint   gate report RUN\n  gate prompt list|show|diff   gate cache stats|prune   gate schema NAME   gate --help\n");
+    screen
+}
+
+/// The list of prompts.
+#[must_use]
+pub fn prompts(listed: &[Listed]) -> String {
+    let mut table = String::new();
+    for prompt in listed {
+        let highest = prompt.versions.last().map_or_else(|| "no version".to_owned(), |number| format!("latest v{number}"));
+        let stable = prompt.stable.map_or_else(|| "no stable".to_owned(), |number| format!("stable v{number}"));
+        let fault = prompt.fault.as_ref().map_or(String::new(), |fault| format!(", log not usable: {}", text::visible_line(fault)));
+        let _ = writeln!(table, "  {}: {stable}, {highest} ({}){fault}", prompt.slug, prompt.registry);
+    }
+    table
+}
