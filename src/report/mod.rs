@@ -7,9 +7,11 @@
 pub mod content;
 pub mod escape;
 mod number;
+mod words;
+mod exhibit;
 pub mod json;
 pub mod terminal;
-mod words;
+pub mod junit;
 
 #[cfg(test)]
 mod sample;
