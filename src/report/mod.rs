@@ -12,6 +12,8 @@ mod exhibit;
 pub mod json;
 pub mod terminal;
 pub mod junit;
+pub mod markdown;
+pub mod github;
 
 #[cfg(test)]
 mod sample;
