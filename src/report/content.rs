@@ -207,6 +207,16 @@ impl SuiteReport<'_> {
         rows.map(|(index, row)| (index, row, self.run.cases.get(index)))
     }
 
+    /// The models that answered, by their own word, each once.
+    #[must_use]
+    pub fn served(&self) -> Vec<&str> {
+        let served = self.run.served.values().flatten().map(String::as_str);
+        let mut served: Vec<&str> = served.collect();
+        served.sort_unstable();
+        served.dedup();
+        served
+    }
+
     /// Every note in the order in which it is shown: of the run, of this report.
     pub fn all_notes(&self) -> impl Iterator<Item = &str> {
         let notes = self.run.header.notes.iter().chain(&self.notes);

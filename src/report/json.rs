@@ -138,6 +138,7 @@ struct Dataset<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the format's")]
 struct Model<'a> {
     name: &'a str,
     provider: &'a str,
@@ -160,6 +161,7 @@ struct Family {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the format's")]
 struct Missing {
     planned: u64,
     missing: u64,
@@ -230,15 +232,11 @@ impl<'a> Ran<'a> {
 
 fn model<'a>(suite: &'a SuiteReport<'a>) -> Model<'a> {
     let header = &suite.run.header.model;
-    let served = suite.run.served.values().flatten().map(String::as_str);
-    let mut served: Vec<&str> = served.collect();
-    served.sort_unstable();
-    served.dedup();
     Model {
         name: &header.name,
         provider: &header.provider,
         model: header.model.as_deref(),
-        served,
+        served: suite.served(),
     }
 }
 

@@ -7,9 +7,13 @@
 pub mod content;
 pub mod escape;
 mod number;
+mod words;
+mod exhibit;
 pub mod json;
 pub mod terminal;
-mod words;
+pub mod junit;
+pub mod markdown;
+pub mod github;
 
 #[cfg(test)]
 mod sample;

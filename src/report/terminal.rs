@@ -180,7 +180,7 @@ fn next_block(out: &mut Lines<'_>, next: &[NextStep]) -> io::Result<()> {
     {
         let command = terminal_line(&step.command);
         let note = terminal_line(&step.note);
-        let lead = out.styled(out.screen.palette.head, lead);
+        let lead = styled(out.screen.palette.head, lead);
         if note.is_empty() {
             out.line(&format!("{lead}{command}"))?;
             continue;
@@ -276,6 +276,10 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
+fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
 /// A screen under way.
 pub struct Lines<'a> {
     screen: Screen,
@@ -286,10 +290,6 @@ impl Lines<'_> {
     /// Writes a line that is safe but for workflow commands.
     fn line(&mut self, line: &str) -> io::Result<()> {
         writeln!(self.into, "{}", workflow_lines(line.trim_end()))
-    }
-
-    fn styled(&self, style: Style, text: &str) -> String {
-        format!("{style}{text}{style:#}")
     }
 
     fn verdict(&mut self, verdict: Verdict, title: &str, message: &str) -> io::Result<()> {
@@ -307,7 +307,7 @@ impl Lines<'_> {
             .enumerate()
         {
             match line.strip_prefix(word).filter(|_| number == 0) {
-                Some(rest) => self.line(&format!("{}{rest}", self.styled(style, word)))?,
+                Some(rest) => self.line(&format!("{}{rest}", styled(style, word)))?,
                 None => self.line(line)?,
             }
         }

@@ -64,6 +64,7 @@ pub struct Interval {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the format's")]
 struct Usage {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,

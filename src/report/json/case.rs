@@ -58,6 +58,7 @@ struct ToolCall {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the format's")]
 struct Score {
     scorer: String,
     pass: bool,

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{Lines, width};
+use super::{Lines, styled, width};
 use crate::base::text::shorten;
 use crate::record::Arm;
 use crate::report::content::SuiteReport;
@@ -55,7 +55,7 @@ pub fn write(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
         layout.shrink(out.screen.width);
     }
     let line = layout.line(&head);
-    out.line(&out.styled(out.screen.palette.head, line.trim_end()))?;
+    out.line(&styled(out.screen.palette.head, line.trim_end()))?;
     for row in &rows {
         layout.write(out, row)?;
     }
@@ -161,7 +161,7 @@ impl Layout {
             Some(RuleVerdict::Inconclusive) => palette.undecided,
             Some(RuleVerdict::Skipped) | None => palette.dim,
         };
-        let verdict = out.styled(style, &row.verdict);
+        let verdict = styled(style, &row.verdict);
         let line = self.line(row);
         if self.is_wide {
             return out.line(&format!("{line}{}{verdict}", " ".repeat(VERDICT_GAP)));
