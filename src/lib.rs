@@ -21,3 +21,5 @@ pub mod http;
 pub mod store;
 pub mod provider;
 pub mod runner;
+pub mod command;
+pub mod cli;

@@ -1,35 +1,30 @@
 //! What GitHub Actions reads: the step's summary, its outputs and annotations, written by the binary
 //! itself when `GITHUB_ACTIONS` says so.
 
-use std::io::Write as _;
-
 use super::output;
-use crate::report::{self, Report, github};
+use crate::report::{Report, github};
 
 /// Writes summary, outputs and annotations where the runner names files for them.
-pub fn write(report: &Report<'_>, paths: &github::ReportPaths) {
+pub fn write(report: &Report<'_>, paths: &github::Paths) {
     if super::env::variable("GITHUB_ACTIONS").as_deref() != Some("true") {
         return;
     }
     let mut summary = Vec::new();
-    if report::github::summary(report, &mut summary).is_ok() {
+    if github::write_summary(report, &mut summary).is_ok() {
         append("GITHUB_STEP_SUMMARY", &summary);
     }
     let mut outputs = Vec::new();
-    if github::outputs(report, paths, &delimiter(), &mut outputs).is_ok() {
+    if github::write_outputs(report, paths, &delimiter(), &mut outputs).is_ok() {
         append("GITHUB_OUTPUT", &outputs);
     }
-    let annotations = github::annotations(report);
-    if !annotations.is_empty() {
-        // A closed stdout loses the annotations only.
-        let _ = output::data(|out| out.write_all(annotations.as_bytes()));
-    }
+    // A closed stdout loses the annotations only.
+    let _ = output::data(|out| github::write_annotations(report, out));
 }
 
 /// Appends to the file that a variable of the runner names.
 fn append(variable: &str, bytes: &[u8]) {
     let Some(path) = super::env::variable(variable).filter(|path| !path.is_empty()) else { return };
-    if let Err(error) = crate::store::fs::append_plain(camino::Utf8Path::new(&path), bytes) {
+    if let Err(error) = crate::store::fs::append(camino::Utf8Path::new(&path), bytes) {
         output::say(&format!("warning: failed to write {variable}: {error}"));
     }
 }

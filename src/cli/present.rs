@@ -8,7 +8,7 @@ use super::args::{CacheCommand, Cli, Command, CompareArgs, GateArgs, Global, How
 use super::exit::{self, Exit};
 use super::output::{self, Terminal};
 use super::progress::{Form, Progress};
-use super::{env, github, signals};
+use super::{env, signals};
 use crate::base::time::parse_duration;
 use crate::base::{Severity, text};
 use crate::command::run::{Flags, Hooks};

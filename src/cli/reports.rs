@@ -13,8 +13,9 @@ use crate::command::overview::Overview;
 use crate::command::prompt::Listed;
 use crate::command::{CommandError, Outcome, Project};
 use crate::report::content::{ExitNote, SuiteOutcome, SuiteReport};
-use crate::report::github::ReportPaths;
-use crate::report::junit::{CaseMode, JunitOptions, Profile};
+use crate::report::github::Paths;
+use crate::report::junit::{CaseMode, Options, Profile};
+use crate::report::markdown::Place;
 use crate::report::terminal::{Detail, Palette, Screen};
 use crate::report::{Report, json, junit, markdown, terminal as screen};
 use crate::store::fs;
@@ -43,13 +44,13 @@ pub fn write(project: &Project, outcome: &Outcome, note: ExitNote, terminal: Ter
         put(path, base, &mut written, |out| json::write(&report, out))?;
     }
     for path in &files.markdown {
-        put(path, base, &mut written, |out| markdown::write(&report, out))?;
+        put(path, base, &mut written, |out| markdown::write(&report, &Place::Summary, out))?;
     }
     let stdout_taken = files.all().any(|path| path == "-");
     let shown = match settings.format.as_str() {
         _ if stdout_taken => Ok(()),
         "json" => output::data(|out| json::write(&report, out)),
-        "github" => output::data(|out| markdown::write(&report, out)),
+        "github" => output::data(|out| markdown::write(&report, &Place::Summary, out)),
         _ => {
             let palette = if terminal.color { Palette::ansi() } else { Palette::plain() };
             let detail = if settings.verbose { Detail::Verbose } else { Detail::Normal };
@@ -65,14 +66,14 @@ fn io_error(what: &str, error: &dyn std::error::Error) -> CommandError {
     CommandError::infra("io", format!("failed to write {what}: {}", crate::command::error::chain(error)), None)
 }
 
-fn junit_options(profile: &str, cases: &str) -> JunitOptions {
+fn junit_options(profile: &str, cases: &str) -> Options {
     let profile = if profile == "strict" { Profile::Strict } else { Profile::Common };
     let cases = match cases {
         "strict" => CaseMode::Strict,
         "verdict" => CaseMode::Verdict,
         _ => CaseMode::Default,
     };
-    JunitOptions { profile, cases }
+    Options { profile, cases }
 }
 
 /// The report files, by what they hold.
@@ -113,9 +114,9 @@ impl Files {
         self.junit.iter().chain(&self.json).chain(&self.markdown)
     }
 
-    fn paths(&self) -> ReportPaths {
+    fn paths(&self) -> Paths {
         let first = |paths: &[String]| paths.iter().find(|path| *path != "-").cloned();
-        ReportPaths { junit: first(&self.junit), json: first(&self.json), html: None, markdown: first(&self.markdown) }
+        Paths { junit: first(&self.junit), json: first(&self.json), html: None, markdown: first(&self.markdown) }
     }
 }
 

@@ -33,7 +33,7 @@ pub struct ChosenJudge {
 /// When the registry can not be read; what is wrong with a judge goes to `diagnostics`.
 pub fn load<'s>(
     project: &Project,
-    suite: &Suite,
+    suite: &'s Suite,
     own: impl Iterator<Item = &'s ScorerSpec>,
     model: &ModelSpec,
     diagnostics: &mut Diagnostics,

@@ -14,7 +14,7 @@ use crate::prompt::{PromptVersion, VariableKind};
 use crate::record::Arm;
 use crate::registry::reference::VersionRef;
 use crate::suite::Suite;
-use crate::verdict::show;
+use crate::verdict::planning;
 
 /// What the check found.
 pub struct Linted {
@@ -76,10 +76,11 @@ fn lint_suite(project: &Project, suite: &Suite, linted: &mut Linted) -> Result<(
             Ok(Some(prepared)) => {
                 linted.found.extend(prepared.warnings);
                 let table = dataset::segment_sizes(&prepared.cases);
-                let shown = show::what_can_it_show(prepared.cases.len() as u64, &suite.policy);
-                linted.can_show.push((suite.name.to_string(), shown.to_string()));
-                for warning in show::warnings(prepared.cases.len() as u64, &table, &suite.policy) {
-                    let diagnostic = Diagnostic::warning("power", warning).at(&suite.source, Span::default());
+                let shown = planning::what_can_it_show(prepared.cases.len() as u64, &suite.policy);
+                linted.can_show.push((suite.name.to_string(), shown.sentence()));
+                let warnings = planning::plan_warnings(prepared.cases.len() as u64, &table, planning::PLANNED_CHURN, &suite.policy);
+                for warning in warnings {
+                    let diagnostic = Diagnostic::warning("power", warning.message()).at(&suite.source, Span::default());
                     linted.found.push(diagnostic.help("add cases, or choose a policy that fits their number"));
                 }
             }

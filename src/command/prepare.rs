@@ -123,7 +123,7 @@ fn own_scorers(suite: &Suite, cases: &[Case], found: &mut Diagnostics) -> BTreeM
 
 /// Cases need `expected` where a judge's prompt needs a reference.
 fn check_references(suite: &Suite, cases: &[Case], judges: &BTreeMap<Name, ChosenJudge>, found: &mut Diagnostics) {
-    for (name, judge) in judges.iter().filter(|(_, judge)| judge.judge.needs_expected()) {
+    for (name, _) in judges.iter().filter(|(_, judge)| judge.judge.needs_expected()) {
         for case in cases.iter().filter(|case| case.expected.is_none()) {
             let message = format!("case `{}` has no `expected`, which judge `{name}` needs as its reference", crate::base::text::visible_line(case.id.as_str()));
             let source = Source::row(suite.dataset.clone(), "", usize::try_from(case.line).unwrap_or(1));

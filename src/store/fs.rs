@@ -2,7 +2,7 @@
 //! not there. Nothing is ever half written: a file is made beside its place and moved into it.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
