@@ -217,10 +217,20 @@ impl SuiteReport<'_> {
         served
     }
 
-    /// Every note in the order in which it is shown: of the run, of this report.
-    pub fn all_notes(&self) -> impl Iterator<Item = &str> {
-        let notes = self.run.header.notes.iter().chain(&self.notes);
-        notes.map(String::as_str)
+    /// What is shown below the notes of the decision: notes of the run and of this report, and what
+    /// the run was narrowed to unless the decision has said so.
+    #[must_use]
+    pub fn all_notes(&self) -> Vec<String> {
+        let header = &self.run.header;
+        let is_said = |words: &str| self.decision.notes.iter().any(|note| note.contains(words));
+        let filter = header.filter.iter().filter(|words| !is_said(words));
+        let filter = filter.map(|words| format!("Filter: {words}."));
+        let sample = header
+            .sample
+            .iter()
+            .map(|words| format!("Sample: {words}."));
+        let notes = header.notes.iter().chain(&self.notes).cloned();
+        notes.chain(filter).chain(sample).collect()
     }
 
     /// The answer of a trial; an `Err` holds words for an answer that can not be shown.

@@ -254,8 +254,9 @@ fn judges<'a>(suite: &'a SuiteReport<'a>) -> Vec<Judge<'a>> {
 }
 
 fn notes<'a>(suite: &'a SuiteReport<'a>) -> Vec<&'a str> {
-    let notes = suite.decision.notes.iter().map(String::as_str);
-    notes.chain(suite.all_notes()).collect()
+    let notes = suite.decision.notes.iter();
+    let notes = notes.chain(&suite.run.header.notes).chain(&suite.notes);
+    notes.map(String::as_str).collect()
 }
 
 /// An entry without a run: the keys of one with a run, without values.

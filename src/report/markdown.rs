@@ -13,6 +13,7 @@ use super::words;
 
 mod details;
 mod lost;
+mod method;
 mod policy;
 
 pub use lost::is_lost;
@@ -180,13 +181,10 @@ fn head(report: &Report<'_>) -> String {
         [outcome] => outcome.ran(),
         [] | [_, _, ..] => None,
     };
-    let decision = suite.map(|suite| suite.decision.notes.iter());
-    let notes = decision.into_iter().flatten().map(String::as_str);
-    let changed = report.notes.iter().map(String::as_str);
-    for note in changed
-        .chain(notes)
-        .chain(suite.into_iter().flat_map(SuiteReport::all_notes))
-    {
+    let decision = suite.map(|suite| suite.decision.notes.as_slice());
+    let decision = decision.unwrap_or_default();
+    let others = suite.map(SuiteReport::all_notes).unwrap_or_default();
+    for note in report.notes.iter().chain(decision).chain(&others) {
         let _ = writeln!(text, "\n{}", markdown(note));
     }
     text

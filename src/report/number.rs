@@ -77,6 +77,15 @@ impl Scale {
         format!("{low} to {high}")
     }
 
+    /// The size of a loss: `5 points`.
+    #[must_use]
+    pub fn size(self, loss: f64) -> String {
+        match self {
+            Self::Rate => format!("{} points", points(loss)),
+            Self::Score | Self::Ratio => format!("{loss:.3}"),
+        }
+    }
+
     /// A change in a sentence: `−4.0 points`.
     #[must_use]
     pub fn change_in_words(self, change: Option<f64>) -> String {

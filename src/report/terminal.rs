@@ -128,13 +128,7 @@ fn one_of_several(out: &mut Lines<'_>, outcome: &SuiteOutcome<'_>) -> io::Result
 
 fn suite_block(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
     out.notes(suite.decision.notes.iter().map(String::as_str))?;
-    out.notes(suite.all_notes())?;
-    let header = &suite.run.header;
-    for (what, words) in [("filter", &header.filter), ("sample", &header.sample)] {
-        if let Some(words) = words {
-            out.wrapped(&format!("{what}: {words}"), INDENT)?;
-        }
-    }
+    out.notes(suite.all_notes().iter().map(String::as_str))?;
     errors(out, suite)?;
     if !suite.decision.rules.is_empty() {
         out.line("")?;

@@ -46,12 +46,9 @@ pub fn row_verdict(rule: &RuleResult) -> String {
         RuleVerdict::Pass => "pass",
         RuleVerdict::Fail => "fail",
         RuleVerdict::Inconclusive => "undecided",
-        RuleVerdict::Skipped => match rule.pairs {
-            Some(pairs) if pairs.n == 0 => "no data",
-            _ if rule.reason.contains("differ") => "too few differ",
-            Some(_) => "too few cases",
-            None => "no data",
-        },
+        RuleVerdict::Skipped if rule.n == 0 => "no data",
+        RuleVerdict::Skipped if rule.reason.contains("too few differing") => "too few differ",
+        RuleVerdict::Skipped => "too few cases",
     };
     if rule.gating {
         word.to_owned()
@@ -60,11 +57,13 @@ pub fn row_verdict(rule: &RuleResult) -> String {
     }
 }
 
-/// The pairs a row is about.
+/// The cases a row is about.
 #[must_use]
 pub fn row_count(rule: &RuleResult) -> String {
-    rule.pairs
-        .map_or_else(String::new, |pairs| count(Some(pairs.n)))
+    if rule.n == 0 {
+        return String::new();
+    }
+    count(Some(rule.n))
 }
 
 /// The head of the column of intervals.
@@ -107,10 +106,6 @@ pub fn footnote(suite: &SuiteReport<'_>) -> String {
 /// `Allowed loss: 10 points; 12.5 are still possible.`
 fn allowance(rule: &RuleResult) -> Option<String> {
     let margin = rule.margin?;
-    let unit = |margin: f64| match Scale::of(rule) {
-        Scale::Rate => format!("{} points", points(margin)),
-        Scale::Score | Scale::Ratio => format!("{margin}"),
-    };
     let possible = rule
         .ci
         .filter(|ci| rule.verdict == RuleVerdict::Inconclusive && -ci.low > margin)
@@ -119,7 +114,10 @@ fn allowance(rule: &RuleResult) -> Option<String> {
             Scale::Score | Scale::Ratio => format!("{:.3}", -ci.low),
         });
     let still = possible.map_or_else(String::new, |loss| format!("; {loss} are still possible"));
-    Some(format!("Allowed loss: {}{still}.", unit(margin)))
+    Some(format!(
+        "Allowed loss: {}{still}.",
+        Scale::of(rule).size(margin)
+    ))
 }
 
 /// `weighted Holm over the 2 of 4 rules that could show a loss`, where there is more than one.

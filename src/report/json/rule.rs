@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::arm::Interval;
-use crate::verdict::{PairsTable, RuleResult, TestResult};
+use crate::verdict::{Estimate, PairsTable, RuleResult, TestResult};
 
 /// A rule's entry.
 #[derive(Serialize)]
@@ -14,6 +14,8 @@ pub struct Rule<'a> {
     verdict: &'static str,
     reason: &'a str,
     gating: bool,
+    n: u64,
+    left_out: u64,
     pairs: Option<Pairs>,
     baseline_value: Option<f64>,
     candidate_value: Option<f64>,
@@ -33,6 +35,7 @@ pub struct Rule<'a> {
     mde: Option<f64>,
     cases_needed: Option<u64>,
     clusters: Option<u64>,
+    totals: Option<Totals>,
     case_ids: &'a [String],
 }
 
@@ -44,6 +47,13 @@ struct Pairs {
     fixes: u64,
     both_fail: u64,
     missing: u64,
+}
+
+/// The ratio of the arms' totals, which does not decide.
+#[derive(Serialize)]
+struct Totals {
+    ratio: f64,
+    ci: Interval,
 }
 
 #[derive(Serialize)]
@@ -67,16 +77,13 @@ impl<'a> Rule<'a> {
             verdict: rule.verdict.as_str(),
             reason: &rule.reason,
             gating: rule.gating,
+            n: rule.n,
+            left_out: rule.left_out,
             pairs: rule.pairs.as_ref().map(Pairs::of),
             baseline_value: rule.baseline_value,
             candidate_value: rule.candidate_value,
             estimate: rule.estimate,
-            ci: rule.ci.map(|ci| Interval {
-                low: ci.low,
-                high: ci.high,
-                level: ci.level,
-                method: ci.method,
-            }),
+            ci: rule.ci.map(interval),
             decided_by: rule.decided_by,
             alpha: rule.alpha,
             margin: rule.margin,
@@ -90,8 +97,21 @@ impl<'a> Rule<'a> {
             mde: rule.mde,
             cases_needed: rule.cases_needed,
             clusters: rule.clusters,
+            totals: rule.totals.map(|(ratio, ci)| Totals {
+                ratio,
+                ci: interval(ci),
+            }),
             case_ids: &rule.case_ids,
         }
+    }
+}
+
+fn interval(ci: Estimate) -> Interval {
+    Interval {
+        low: ci.low,
+        high: ci.high,
+        level: ci.level,
+        method: ci.method,
     }
 }
 

@@ -155,17 +155,13 @@ fn rule_name(suite: &SuiteReport<'_>, rule: &RuleResult) -> String {
 }
 
 fn rule_message(rule: &RuleResult) -> String {
-    let watched = if rule.gating || rule.verdict == RuleVerdict::Pass {
-        ""
-    } else {
-        "watched: "
-    };
-    let evidence = words::evidence(rule).map_or_else(String::new, |words| format!(" ({words})"));
-    format!("{watched}{}{evidence}", rule.reason)
+    let is_aside = !rule.gating && rule.verdict != RuleVerdict::Pass;
+    let watched = if is_aside { "watched: " } else { "" };
+    format!("{watched}{}", rule.reason)
 }
 
 fn rule_body(rule: &RuleResult) -> String {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = words::evidence(rule).into_iter().collect();
     if let Some(pairs) = rule.pairs {
         lines.push(format!(
             "pairs {}: both pass {}, lost {}, won {}, both fail {}; missing {}",

@@ -23,15 +23,8 @@ pub fn render(outcome: &SuiteOutcome<'_>, is_one_of_several: bool) -> String {
         return text;
     };
     if is_one_of_several {
-        let notes = suite.decision.notes.iter().map(String::as_str);
-        for note in notes.chain(suite.all_notes()) {
+        for note in suite.decision.notes.iter().chain(&suite.all_notes()) {
             let _ = writeln!(text, "\n{}", markdown(note));
-        }
-    }
-    let header = &suite.run.header;
-    for (what, words) in [("Filter", &header.filter), ("Sample", &header.sample)] {
-        if let Some(words) = words {
-            let _ = writeln!(text, "\n{what}: {}", markdown(words));
         }
     }
     if let Some(evidence) = suite.pass_rate().and_then(words::evidence) {

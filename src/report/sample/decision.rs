@@ -61,6 +61,9 @@ pub fn rule(
         mde: Some(0.062_228),
         cases_needed: None,
         clusters: None,
+        n,
+        left_out: 0,
+        totals: None,
         case_ids: vec![],
     }
 }

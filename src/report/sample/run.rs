@@ -56,6 +56,8 @@ pub fn header(arms: &[(Arm, &str)], selected: usize, repeat: u32) -> RunHeader {
         label: (*label).to_owned(),
         version: version(label),
         hash: digest(label),
+        file: format!("{label}.yaml"),
+        text: String::new(),
     });
     let at = Timestamp::from_millis(1_790_000_000_000);
     RunHeader {
