@@ -2,15 +2,21 @@
 //! only place where a verdict is formed.
 
 pub mod decide;
+pub mod planning;
 pub mod policy;
 mod reason;
 pub mod rule;
 mod rules;
 
 pub use decide::{DecisionContext, decide};
+pub use planning::what_can_it_show;
+pub use planning::{Foresight, PLANNED_CHURN, PlanWarning, cases_wanted, plan_warnings};
 pub use policy::{Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require};
 pub use policy::{SegmentPolicy, Statistic, TestChoice};
 pub use rule::{
     Decision, Estimate, FamilyNote, MissingNote, PairsTable, RuleResult, RuleVerdict, TestResult,
     Verdict,
 };
+
+#[cfg(test)]
+mod tests;

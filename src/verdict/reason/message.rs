@@ -6,6 +6,7 @@ use crate::chat::AnswerFault;
 use crate::verdict::decide::{DecisionContext, Unusable};
 use crate::verdict::policy::{OnInconclusive, Policy, Preset};
 use crate::verdict::rule::{RuleVerdict, Verdict};
+use crate::verdict::rules::evidence::Barrier;
 use crate::verdict::rules::family::{Finding, Judged, Kind};
 use crate::verdict::rules::scenario::Part;
 
@@ -66,6 +67,16 @@ impl Account<'_> {
         }
     }
 
+    /// A fragment as a sentence: a capital, unless it begins with the candidate's name, and a stop.
+    fn sentence(&self, fragment: &str) -> String {
+        let mut sentence = format!("{fragment}.");
+        let named = fragment.starts_with(self.candidate()) && !self.context.candidate.is_empty();
+        if let Some(first) = sentence.get_mut(..1).filter(|_| !named) {
+            first.make_ascii_uppercase();
+        }
+        sentence
+    }
+
     fn main(&self) -> Option<&Judged> {
         self.scenario
             .judged
@@ -78,11 +89,15 @@ impl Account<'_> {
         match self.deciding() {
             Some(Part::MustPass) => {
                 let found = self.scenario.must_pass.as_ref();
-                found.map_or_else(String::new, |found| self.must_pass_reason(found) + ".")
+                found.map_or_else(String::new, |found| {
+                    self.sentence(&self.must_pass_reason(found))
+                })
             }
             Some(Part::Floor) => {
                 let found = self.scenario.floor.as_ref();
-                found.map_or_else(String::new, |found| self.floor_reason(found) + ".")
+                found.map_or_else(String::new, |found| {
+                    self.sentence(&self.floor_reason(found))
+                })
             }
             Some(Part::Judged(index)) => {
                 let rule = self.scenario.judged.get(index);
@@ -201,7 +216,7 @@ impl Account<'_> {
             .as_ref()
             .map(|found| self.must_pass_reason(found));
         let found: Vec<String> = floor.into_iter().chain(must).collect();
-        format!("{} holds: {}.", self.candidate(), found.join("; "))
+        self.sentence(&found.join("; "))
     }
 
     fn inconclusive_message(&self) -> String {
@@ -224,11 +239,15 @@ impl Account<'_> {
             }
             Some(Part::MustPass) => {
                 let found = self.scenario.must_pass.as_ref();
-                found.map_or_else(String::new, |found| self.must_pass_reason(found) + ".")
+                found.map_or_else(String::new, |found| {
+                    self.sentence(&self.must_pass_reason(found))
+                })
             }
             Some(Part::Floor) => {
                 let found = self.scenario.floor.as_ref();
-                found.map_or_else(String::new, |found| self.floor_reason(found) + ".")
+                found.map_or_else(String::new, |found| {
+                    self.sentence(&self.floor_reason(found))
+                })
             }
             None => String::new(),
         }
@@ -256,7 +275,7 @@ impl Account<'_> {
             return format!("{}.", self.missing_sentence());
         }
         let evidence = &rule.evidence;
-        if evidence.n == 0 {
+        if evidence.barrier == Some(Barrier::NoPair) {
             return format!(
                 "There is nothing to compare: no case has a result of {candidate} and of {baseline}."
             );
@@ -366,17 +385,14 @@ impl Account<'_> {
         let Some(main) = self.main() else {
             return;
         };
-        let mut bound = self.bound(main);
-        if let Some(first) = bound.get_mut(..1) {
-            first.make_ascii_uppercase();
-        }
+        let bound = self.sentence(&self.bound(main));
         let gated = |rule: &&Judged| rule.kind == Kind::Segment && rule.gating;
         let segments = if self.scenario.judged.iter().any(|rule| gated(&rule)) {
             " No segment fails."
         } else {
             ""
         };
-        notes.push(format!("{bound}.{segments}"));
+        notes.push(format!("{bound}{segments}"));
         for rule in self
             .scenario
             .judged
