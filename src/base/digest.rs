@@ -143,7 +143,10 @@ fn push_canonical(value: &Value, text: &mut String) {
 
 /// Text needs escapes only for quotes, backslashes and control characters.
 fn push_string(string: &str, text: &mut String) {
-    if string.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    if string
+        .bytes()
+        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    {
         // Text can always be written as JSON.
         text.push_str(&serde_json::to_string(string).unwrap_or_default());
     } else {
@@ -162,7 +165,13 @@ fn push_by_library(value: &Value, text: &mut String) {
 /// Lower-case hexadecimal digits of some bytes.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    let digit = |value: u8| {
+        char::from(if value < 10 {
+            b'0' + value
+        } else {
+            b'a' + value - 10
+        })
+    };
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         text.push(digit(byte >> 4));

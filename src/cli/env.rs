@@ -10,7 +10,10 @@ use crate::settings::{Layers, Origin};
 
 /// The value of an environment variable.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -25,9 +28,14 @@ pub fn variables() -> Variables {
 pub fn read_settings(layers: &mut Layers) {
     for key in &KEYS {
         let name = format!("GATE_{}", key.name.to_uppercase());
-        let Some(value) = variable(&name).filter(|value| !value.is_empty()) else { continue };
+        let Some(value) = variable(&name).filter(|value| !value.is_empty()) else {
+            continue;
+        };
         let texts = match key.takes {
-            Takes::Texts | Takes::Paths => value.split(',').map(|part| part.trim().to_owned()).collect(),
+            Takes::Texts | Takes::Paths => value
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .collect(),
             _ => vec![value],
         };
         layers.put(key.name, texts, Origin::Environment(name));
@@ -39,7 +47,11 @@ pub fn read_settings(layers: &mut Layers) {
 pub fn permission_list(flags: &[String], name: &str) -> Vec<String> {
     let mut values = flags.to_vec();
     if let Some(more) = variable(name) {
-        values.extend(more.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()));
+        values.extend(
+            more.split(',')
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty()),
+        );
     }
     values
 }

@@ -30,8 +30,15 @@ pub enum Exit {
 
 impl Exit {
     /// All ways to end, for the documentation.
-    pub const ALL: [Self; 7] =
-        [Self::Ok, Self::GateFailed, Self::Usage, Self::Infra, Self::Inconclusive, Self::Interrupted, Self::Terminated];
+    pub const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::GateFailed,
+        Self::Usage,
+        Self::Infra,
+        Self::Inconclusive,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
 
     /// The code.
     #[must_use]
@@ -95,25 +102,47 @@ pub fn conclude(outcome: &Outcome) -> (Exit, ExitNote) {
             }
         }
     };
-    let deciding = outcome.suites.iter().find(|suite| suite.verdict() == verdict);
+    let deciding = outcome
+        .suites
+        .iter()
+        .find(|suite| suite.verdict() == verdict);
     let (reason, message) = match deciding {
-        Some(SuiteResult::Ran(suite)) => (suite.decision.reason.clone(), suite.decision.message.clone()),
-        Some(SuiteResult::Skipped(note) | SuiteResult::Failed(note)) => (note.reason.clone(), note.message.clone()),
+        Some(SuiteResult::Ran(suite)) => (
+            suite.decision.reason.clone(),
+            suite.decision.message.clone(),
+        ),
+        Some(SuiteResult::Skipped(note) | SuiteResult::Failed(note)) => {
+            (note.reason.clone(), note.message.clone())
+        }
         None => ("skipped".to_owned(), "there was nothing to do".to_owned()),
     };
     let message = match deciding {
-        Some(SuiteResult::Ran(suite)) if outcome.suites.len() > 1 => format!("{}: {message}", suite.run.header.title),
+        Some(SuiteResult::Ran(suite)) if outcome.suites.len() > 1 => {
+            format!("{}: {message}", suite.run.header.title)
+        }
         _ => message,
     };
-    (exit, ExitNote { code: exit.code(), name: exit.name(), reason, message })
+    (
+        exit,
+        ExitNote {
+            code: exit.code(),
+            name: exit.name(),
+            reason,
+            message,
+        },
+    )
 }
 
 /// Whether an undecided suite blocks: by its policy, and always when nothing could be sent.
 fn blocks(outcome: &Outcome) -> bool {
     outcome.suites.iter().any(|suite| match suite {
         SuiteResult::Ran(suite) => {
-            let offline = suite.decision.missing.is_some_and(|missing| missing.offline > 0);
-            suite.decision.verdict == Verdict::Inconclusive && (suite.decision.blocks_inconclusive || offline)
+            let offline = suite
+                .decision
+                .missing
+                .is_some_and(|missing| missing.offline > 0);
+            suite.decision.verdict == Verdict::Inconclusive
+                && (suite.decision.blocks_inconclusive || offline)
         }
         SuiteResult::Skipped(_) | SuiteResult::Failed(_) => false,
     })

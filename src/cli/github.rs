@@ -23,7 +23,9 @@ pub fn write(report: &Report<'_>, paths: &github::Paths) {
 
 /// Appends to the file that a variable of the runner names.
 fn append(variable: &str, bytes: &[u8]) {
-    let Some(path) = super::env::variable(variable).filter(|path| !path.is_empty()) else { return };
+    let Some(path) = super::env::variable(variable).filter(|path| !path.is_empty()) else {
+        return;
+    };
     if let Err(error) = crate::store::fs::append(camino::Utf8Path::new(&path), bytes) {
         output::say(&format!("warning: failed to write {variable}: {error}"));
     }

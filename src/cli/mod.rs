@@ -1,12 +1,15 @@
 //! The surface: arguments, environment, standard streams, signals, exit codes.
 
 pub mod args;
+mod dispatch;
 pub mod env;
 pub mod exit;
+mod gate;
 pub mod github;
+mod inspect;
 pub mod output;
-pub mod present;
 pub mod progress;
+mod project;
 pub mod reports;
 pub mod signals;
 
@@ -16,7 +19,7 @@ use std::process::ExitCode;
 #[must_use]
 pub fn main() -> ExitCode {
     let code = match args::parse(std::env::args_os()) {
-        Ok(args) => present::dispatch(args),
+        Ok(args) => dispatch::dispatch(args),
         Err(stop) => stop.print(),
     };
     code.into()

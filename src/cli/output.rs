@@ -20,15 +20,26 @@ impl Terminal {
     /// What the streams can show, by `--color`, `NO_COLOR`, `CLICOLOR_FORCE` and what they are.
     #[must_use]
     pub fn detect(color: &str) -> Self {
-        let set = |name: &str| super::env::variable(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let set = |name: &str| {
+            super::env::variable(name).is_some_and(|value| !value.is_empty() && value != "0")
+        };
         let stdout_terminal = io::stdout().is_terminal();
         let color = match color {
             "always" => true,
             "never" => false,
-            _ => !set("NO_COLOR") && (set("CLICOLOR_FORCE") || (stdout_terminal && super::env::variable("TERM").as_deref() != Some("dumb"))),
+            _ => {
+                !set("NO_COLOR")
+                    && (set("CLICOLOR_FORCE")
+                        || (stdout_terminal
+                            && super::env::variable("TERM").as_deref() != Some("dumb")))
+            }
         };
         let columns = super::env::variable("COLUMNS").and_then(|columns| columns.parse().ok());
-        Self { color, width: columns.unwrap_or(100), live: io::stderr().is_terminal() }
+        Self {
+            color,
+            width: columns.unwrap_or(100),
+            live: io::stderr().is_terminal(),
+        }
     }
 }
 
@@ -41,13 +52,19 @@ pub fn say(line: &str) {
 /// Writes a text to stderr as it is.
 pub fn say_raw(text: &str) {
     let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    let _ = stderr
+        .write_all(text.as_bytes())
+        .and_then(|()| stderr.flush());
 }
 
 /// The last line of every ending that is not 0: `gate: <name>: <reason>`.
 pub fn last_line(exit: Exit, reason: &str) {
     if exit != Exit::Ok {
-        say(&format!("gate: {}: {}", exit.name(), text::visible_line(reason)));
+        say(&format!(
+            "gate: {}: {}",
+            exit.name(),
+            text::visible_line(reason)
+        ));
     }
 }
 

@@ -26,7 +26,8 @@ impl Form {
     /// The form that the setting asks for; `auto` means a bar on a terminal outside of CI.
     #[must_use]
     pub fn choose(setting: &str, quiet: bool, live: bool) -> Self {
-        let in_ci = super::env::variable("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        let in_ci =
+            super::env::variable("CI").is_some_and(|value| !value.is_empty() && value != "false");
         match setting {
             _ if quiet => Self::None,
             "bar" => Self::Bar,
@@ -56,7 +57,14 @@ impl Progress {
     /// Progress in a form.
     #[must_use]
     pub fn new(form: Form) -> Self {
-        Self { form, drawn: false, last_line: Duration::ZERO, lost: 0, failing: HashMap::new(), spent_usd: 0.0 }
+        Self {
+            form,
+            drawn: false,
+            last_line: Duration::ZERO,
+            lost: 0,
+            failing: HashMap::new(),
+            spent_usd: 0.0,
+        }
     }
 
     /// Takes the redrawn line away.
@@ -79,21 +87,29 @@ impl Progress {
         }
         let index = case as usize;
         let cell = |arm| ArmCell::of_trials(run.repeats(index, arm), run.header.scorers.len());
-        let done = |arm| run.repeats(index, arm).iter().all(|trial| trial.outcome.is_some());
+        let done = |arm| {
+            run.repeats(index, arm)
+                .iter()
+                .all(|trial| trial.outcome.is_some())
+        };
         if !run.arms().all(done) {
             return;
         }
         let failing = self.failing.remove(&case);
         let lost = cell(Arm::Candidate).pass() == Some(false)
             && (!run.is_comparison() || cell(Arm::Baseline).pass() == Some(true));
-        let (true, Some(reason), Some(case)) = (lost, failing, run.cases.get(index)) else { return };
+        let (true, Some(reason), Some(case)) = (lost, failing, run.cases.get(index)) else {
+            return;
+        };
         self.lost += 1;
         match self.lost {
             count if count <= MOST_LOST => {
                 let id = text::visible_line(case.id.as_str());
                 self.line(&format!("lost  {id}  {}", text::shorten(&reason, REASON)));
             }
-            count if count == MOST_LOST + 1 => self.line("lost  … more: the reports list all of them"),
+            count if count == MOST_LOST + 1 => {
+                self.line("lost  … more: the reports list all of them")
+            }
             _ => {}
         }
     }
@@ -116,7 +132,11 @@ impl Progress {
             let _ = write!(line, ", {:.4} USD", self.spent_usd);
         }
         if let Some((name, pause)) = &status.pause {
-            let _ = write!(line, ", {name} asks to wait {}", duration(pause.as_secs_f64()));
+            let _ = write!(
+                line,
+                ", {name} asks to wait {}",
+                duration(pause.as_secs_f64())
+            );
         }
         line
     }
@@ -124,7 +144,10 @@ impl Progress {
 
 /// Why a trial failed: its first lost gating score, or the fault of the answer.
 fn reason(result: &TrialFinished) -> String {
-    let lost = result.scores.iter().find(|score| score.gating && !score.pass);
+    let lost = result
+        .scores
+        .iter()
+        .find(|score| score.gating && !score.pass);
     match (result.fault, lost) {
         (Some(fault), _) => format!("the answer is {}", fault.as_str()),
         (None, Some(score)) => format!("{}: {}", score.scorer, text::visible_line(&score.reason)),

@@ -31,20 +31,30 @@ pub struct Written {
 ///
 /// # Errors
 /// When a file or stdout can not be written.
-pub fn write(project: &Project, outcome: &Outcome, note: ExitNote, terminal: Terminal, base: &Utf8Path) -> Result<Written, CommandError> {
+pub fn write(
+    project: &Project,
+    outcome: &Outcome,
+    note: ExitNote,
+    terminal: Terminal,
+    base: &Utf8Path,
+) -> Result<Written, CommandError> {
     let report = assemble(outcome, note);
     let settings = &project.settings;
     let files = Files::of(project);
     let mut written = Written::default();
     let options = junit_options(&settings.junit_profile, &settings.junit_cases);
     for path in &files.junit {
-        put(path, base, &mut written, |out| junit::write(&report, options, out))?;
+        put(path, base, &mut written, |out| {
+            junit::write(&report, options, out)
+        })?;
     }
     for path in &files.json {
         put(path, base, &mut written, |out| json::write(&report, out))?;
     }
     for path in &files.markdown {
-        put(path, base, &mut written, |out| markdown::write(&report, &Place::Summary, out))?;
+        put(path, base, &mut written, |out| {
+            markdown::write(&report, &Place::Summary, out)
+        })?;
     }
     let stdout_taken = files.all().any(|path| path == "-");
     let shown = match settings.format.as_str() {
@@ -52,9 +62,27 @@ pub fn write(project: &Project, outcome: &Outcome, note: ExitNote, terminal: Ter
         "json" => output::data(|out| json::write(&report, out)),
         "github" => output::data(|out| markdown::write(&report, &Place::Summary, out)),
         _ => {
-            let palette = if terminal.color { Palette::ansi() } else { Palette::plain() };
-            let detail = if settings.verbose { Detail::Verbose } else { Detail::Normal };
-            output::data(|out| screen::write(&report, Screen { palette, width: terminal.width, detail }, out))
+            let palette = if terminal.color {
+                Palette::ansi()
+            } else {
+                Palette::plain()
+            };
+            let detail = if settings.verbose {
+                Detail::Verbose
+            } else {
+                Detail::Normal
+            };
+            output::data(|out| {
+                screen::write(
+                    &report,
+                    Screen {
+                        palette,
+                        width: terminal.width,
+                        detail,
+                    },
+                    out,
+                )
+            })
         }
     };
     shown.map_err(|error| io_error("stdout", &error))?;
@@ -63,11 +91,22 @@ pub fn write(project: &Project, outcome: &Outcome, note: ExitNote, terminal: Ter
 }
 
 fn io_error(what: &str, error: &dyn std::error::Error) -> CommandError {
-    CommandError::infra("io", format!("failed to write {what}: {}", crate::command::error::chain(error)), None)
+    CommandError::infra(
+        "io",
+        format!(
+            "failed to write {what}: {}",
+            crate::command::error::chain(error)
+        ),
+        None,
+    )
 }
 
 fn junit_options(profile: &str, cases: &str) -> Options {
-    let profile = if profile == "strict" { Profile::Strict } else { Profile::Common };
+    let profile = if profile == "strict" {
+        Profile::Strict
+    } else {
+        Profile::Common
+    };
     let cases = match cases {
         "strict" => CaseMode::Strict,
         "verdict" => CaseMode::Verdict,
@@ -92,7 +131,11 @@ impl Files {
             let origin = project.layers.get(key).map(|given| &given.origin);
             let in_file = matches!(origin, Some(Origin::ProjectFile | Origin::Profile(_)));
             let place = |path: &String| {
-                if in_file && path != "-" { project.root.path().join(path).to_string() } else { path.clone() }
+                if in_file && path != "-" {
+                    project.root.path().join(path).to_string()
+                } else {
+                    path.clone()
+                }
             };
             paths.iter().map(place).collect()
         };
@@ -101,7 +144,10 @@ impl Files {
             json: from_file("json", &settings.json),
             markdown: from_file("markdown", &settings.markdown),
         };
-        let folder = settings.output.as_ref().and_then(|folder| from_file("output", std::slice::from_ref(folder)).pop());
+        let folder = settings
+            .output
+            .as_ref()
+            .and_then(|folder| from_file("output", std::slice::from_ref(folder)).pop());
         if let Some(folder) = folder {
             files.junit.push(format!("{folder}/gate.xml"));
             files.json.push(format!("{folder}/gate.json"));
@@ -116,11 +162,21 @@ impl Files {
 
     fn paths(&self) -> Paths {
         let first = |paths: &[String]| paths.iter().find(|path| *path != "-").cloned();
-        Paths { junit: first(&self.junit), json: first(&self.json), html: None, markdown: first(&self.markdown) }
+        Paths {
+            junit: first(&self.junit),
+            json: first(&self.json),
+            html: None,
+            markdown: first(&self.markdown),
+        }
     }
 }
 
-fn put(path: &str, base: &Utf8Path, written: &mut Written, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), CommandError> {
+fn put(
+    path: &str,
+    base: &Utf8Path,
+    written: &mut Written,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> Result<(), CommandError> {
     if path == "-" {
         return output::data(write).map_err(|error| io_error("stdout", &error));
     }
@@ -172,13 +228,29 @@ pub fn overview(overview: &Overview) -> String {
     screen.push_str(&prompts(&overview.prompts));
     screen.push_str("\nSuites\n");
     for suite in &overview.suites {
-        let cases = suite.cases.map_or_else(|| "dataset not readable".to_owned(), |cases| text::count(cases, "case"));
-        let last = suite.last.map_or_else(|| "never run".to_owned(), |verdict| format!("last: {}", verdict.as_str()));
+        let cases = suite.cases.map_or_else(
+            || "dataset not readable".to_owned(),
+            |cases| text::count(cases, "case"),
+        );
+        let last = suite.last.map_or_else(
+            || "never run".to_owned(),
+            |verdict| format!("last: {}", verdict.as_str()),
+        );
         // Writing to a `String` can not fail.
-        let _ = writeln!(screen, "  {}: {}, {cases}, {last}", suite.name, suite.prompt);
+        let _ = writeln!(
+            screen,
+            "  {}: {}, {cases}, {last}",
+            suite.name, suite.prompt
+        );
         let _ = match &suite.pair {
-            Ok((baseline, candidate)) => writeln!(screen, "    gate compare: {baseline} against {candidate}"),
-            Err(why) => writeln!(screen, "    gate compare: nothing to do ({})", text::visible_line(why)),
+            Ok((baseline, candidate)) => {
+                writeln!(screen, "    gate compare: {baseline} against {candidate}")
+            }
+            Err(why) => writeln!(
+                screen,
+                "    gate compare: nothing to do ({})",
+                text::visible_line(why)
+            ),
         };
     }
     screen.push_str("\nCommands\n  gate compare [[BASE] CAND]   gate run [VERSION]   gate lint   gate report RUN\n  gate prompt list|show|diff   gate cache stats|prune   gate schema NAME   gate --help\n");
@@ -190,10 +262,22 @@ pub fn overview(overview: &Overview) -> String {
 pub fn prompts(listed: &[Listed]) -> String {
     let mut table = String::new();
     for prompt in listed {
-        let highest = prompt.versions.last().map_or_else(|| "no version".to_owned(), |number| format!("latest v{number}"));
-        let stable = prompt.stable.map_or_else(|| "no stable".to_owned(), |number| format!("stable v{number}"));
-        let fault = prompt.fault.as_ref().map_or(String::new(), |fault| format!(", log not usable: {}", text::visible_line(fault)));
-        let _ = writeln!(table, "  {}: {stable}, {highest} ({}){fault}", prompt.slug, prompt.registry);
+        let highest = prompt.versions.last().map_or_else(
+            || "no version".to_owned(),
+            |number| format!("latest v{number}"),
+        );
+        let stable = prompt.stable.map_or_else(
+            || "no stable".to_owned(),
+            |number| format!("stable v{number}"),
+        );
+        let fault = prompt.fault.as_ref().map_or(String::new(), |fault| {
+            format!(", log not usable: {}", text::visible_line(fault))
+        });
+        let _ = writeln!(
+            table,
+            "  {}: {stable}, {highest} ({}){fault}",
+            prompt.slug, prompt.registry
+        );
     }
     table
 }

@@ -15,7 +15,10 @@ pub fn listen(tasks: &mut tokio::task::JoinSet<()>) -> mpsc::Receiver<Interrupt>
 #[cfg(unix)]
 async fn forward(sender: mpsc::Sender<Interrupt>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         return std::future::pending().await;
     };
     loop {

@@ -19,12 +19,21 @@ pub fn stats(project: &Project) -> Result<CacheStats, CommandError> {
 ///
 /// # Errors
 /// When it can not be written.
-pub fn prune(project: &Project, older_than: Option<Duration>, max_bytes: Option<u64>) -> Result<Pruned, CommandError> {
+pub fn prune(
+    project: &Project,
+    older_than: Option<Duration>,
+    max_bytes: Option<u64>,
+) -> Result<Pruned, CommandError> {
     let now = project.clock.now();
     let limit = older_than.map(|age| {
         let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         Timestamp::from_millis(i64::try_from(now.as_millis().saturating_sub(age)).unwrap_or(0))
     });
     let name = RunId::new(now, &[0; 10]);
-    Ok(cache::prune(&project.state, limit, max_bytes, name.as_str())?)
+    Ok(cache::prune(
+        &project.state,
+        limit,
+        max_bytes,
+        name.as_str(),
+    )?)
 }

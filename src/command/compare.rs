@@ -43,10 +43,20 @@ pub async fn compare(
         if let Some(changed) = &changed
             && !touches(project, suite, changed)
         {
-            outcome.suites.push(skipped(suite, "nothing that the suite uses has changed"));
+            outcome
+                .suites
+                .push(skipped(suite, "nothing that the suite uses has changed"));
             continue;
         }
-        compare_suite(project, suite, (baseline, candidate), flags, hooks, &mut outcome).await?;
+        compare_suite(
+            project,
+            suite,
+            (baseline, candidate),
+            flags,
+            hooks,
+            &mut outcome,
+        )
+        .await?;
         if outcome.interrupt.is_some() {
             break;
         }
@@ -56,7 +66,11 @@ pub async fn compare(
 }
 
 fn skipped(suite: &Suite, message: &str) -> SuiteResult {
-    SuiteResult::Skipped(SuiteNote { name: suite.name.to_string(), reason: "skipped".to_owned(), message: message.to_owned() })
+    SuiteResult::Skipped(SuiteNote {
+        name: suite.name.to_string(),
+        reason: "skipped".to_owned(),
+        message: message.to_owned(),
+    })
 }
 
 async fn compare_suite(
@@ -69,9 +83,17 @@ async fn compare_suite(
 ) -> Result<(), CommandError> {
     let suite = flags.rewrite(suite);
     let versions = Versions::of(project, &suite);
-    let mut pair = selection::pair(&versions, baseline, candidate, flags.changed_since.as_deref())?;
+    let mut pair = selection::pair(
+        &versions,
+        baseline,
+        candidate,
+        flags.changed_since.as_deref(),
+    )?;
     if pair.chosen {
-        (hooks.say)(&format!("{}: {} (baseline) against {}", suite.name, pair.baseline.label, pair.candidate.label));
+        (hooks.say)(&format!(
+            "{}: {} (baseline) against {}",
+            suite.name, pair.baseline.label, pair.candidate.label
+        ));
     }
     if let Some(why) = pair.nothing_to_do() {
         let message = format!("{why}{}", other_changes(project, &suite));
@@ -84,7 +106,10 @@ async fn compare_suite(
             command: "compare",
             suite: &suite,
             model,
-            arms: vec![(Arm::Baseline, pair.baseline.clone()), (Arm::Candidate, pair.candidate.clone())],
+            arms: vec![
+                (Arm::Baseline, pair.baseline.clone()),
+                (Arm::Candidate, pair.candidate.clone()),
+            ],
             filter: &flags.filter,
             shard: flags.shard,
             allow_empty: flags.allow_empty,
@@ -104,7 +129,9 @@ fn tell_apart(pair: &mut Pair) {
 
 /// What else the work tree changes, for a comparison that has nothing to do.
 fn other_changes(project: &Project, suite: &Suite) -> String {
-    let changed = Git::open(project.root.path()).and_then(|git| git.changed_since("HEAD")).unwrap_or_default();
+    let changed = Git::open(project.root.path())
+        .and_then(|git| git.changed_since("HEAD"))
+        .unwrap_or_default();
     let mut kinds = Vec::new();
     if changed.contains(&suite.dataset) {
         kinds.push("the dataset");
@@ -112,18 +139,31 @@ fn other_changes(project: &Project, suite: &Suite) -> String {
     if changed.contains(&suite.path) {
         kinds.push("the suite");
     }
-    if kinds.is_empty() { String::new() } else { format!("; {} changed: compare two versions by name to see what that does", kinds.join(" and ")) }
+    if kinds.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; {} changed: compare two versions by name to see what that does",
+            kinds.join(" and ")
+        )
+    }
 }
 
 /// Whether a changed file is one that the suite uses: its prompt, judges, data, rules or itself.
 fn touches(project: &Project, suite: &Suite, changed: &[String]) -> bool {
-    let registry = suite.registry.clone().or_else(|| project.settings.registry.clone()).unwrap_or_else(|| "prompts".to_owned());
+    let registry = suite
+        .registry
+        .clone()
+        .or_else(|| project.settings.registry.clone())
+        .unwrap_or_else(|| "prompts".to_owned());
     let mut files = vec![suite.path.clone(), suite.dataset.clone()];
     let mut folders = Vec::new();
     match &suite.prompt {
         PromptLocation::File { path, .. } => files.push(path.clone()),
         PromptLocation::Registry(slug) => {
-            files.extend(["yaml", "md", "txt"].map(|extension| format!("{registry}/{slug}.{extension}")));
+            files.extend(
+                ["yaml", "md", "txt"].map(|extension| format!("{registry}/{slug}.{extension}")),
+            );
             folders.push(format!("{registry}/{slug}/"));
         }
     }
@@ -136,19 +176,34 @@ fn touches(project: &Project, suite: &Suite, changed: &[String]) -> bool {
             folders.push(format!("{registry}/{}/", judge.judge.slug));
         }
     }
-    changed.iter().any(|path| files.contains(path) || folders.iter().any(|folder| path.starts_with(folder)))
+    changed
+        .iter()
+        .any(|path| files.contains(path) || folders.iter().any(|folder| path.starts_with(folder)))
 }
 
 /// Commands that now make sense, by what came out.
 pub fn add_next_steps(outcome: &mut Outcome) {
     let mut next = Vec::new();
     for suite in &outcome.suites {
-        let SuiteResult::Ran(suite) = suite else { continue };
+        let SuiteResult::Ran(suite) = suite else {
+            continue;
+        };
         let header = &suite.run.header;
-        let mut step = |command: String, note: &str| next.push(NextStep { command, note: note.to_owned() });
+        let mut step = |command: String, note: &str| {
+            next.push(NextStep {
+                command,
+                note: note.to_owned(),
+            })
+        };
         match suite.decision.verdict {
-            Verdict::Fail => step(format!("gate report {} --markdown report.md", header.run_id), "the lost cases with both answers side by side"),
-            Verdict::Inconclusive => step(format!("gate report {} --markdown report.md", header.run_id), "read the cases that differ"),
+            Verdict::Fail => step(
+                format!("gate report {} --markdown report.md", header.run_id),
+                "the lost cases with both answers side by side",
+            ),
+            Verdict::Inconclusive => step(
+                format!("gate report {} --markdown report.md", header.run_id),
+                "read the cases that differ",
+            ),
             Verdict::Pass | Verdict::Skipped | Verdict::Error => {}
         }
     }

@@ -27,11 +27,22 @@ pub struct Dataset {
 ///
 /// # Errors
 /// When the file can not be read; findings about its rows go to `diagnostics`.
-pub fn load(project: &Project, suite: &Suite, prompts: &[&PromptVersion], diagnostics: &mut Diagnostics) -> Result<Option<Dataset>, CommandError> {
+pub fn load(
+    project: &Project,
+    suite: &Suite,
+    prompts: &[&PromptVersion],
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Dataset>, CommandError> {
     let path = &suite.dataset;
     let full = match project.root.resolve(path) {
         Ok(full) => full,
-        Err(error) => return Ok(report_missing(suite, &super::error::chain(&error), diagnostics)),
+        Err(error) => {
+            return Ok(report_missing(
+                suite,
+                &super::error::chain(&error),
+                diagnostics,
+            ));
+        }
     };
     let mut found = Diagnostics::new();
     let mut decoder = Decoder::new(path.clone(), &mut found);
@@ -39,13 +50,24 @@ pub fn load(project: &Project, suite: &Suite, prompts: &[&PromptVersion], diagno
         Some(DatasetForm::Jsonl) => {
             let file = match fs::open(&full) {
                 Ok(file) => file,
-                Err(error) => return Ok(report_missing(suite, &super::error::chain(&error), diagnostics)),
+                Err(error) => {
+                    return Ok(report_missing(
+                        suite,
+                        &super::error::chain(&error),
+                        diagnostics,
+                    ));
+                }
             };
             read_lines(BufReader::with_capacity(1 << 16, file), path, &mut decoder)?;
         }
         Some(DatasetForm::Csv) => {
             let text = fs::read_text(&full, MAX_CSV)?;
-            let kind_of = |name: &str| prompts.iter().find_map(|prompt| prompt.variable(name)).map(|variable| variable.kind.clone());
+            let kind_of = |name: &str| {
+                prompts
+                    .iter()
+                    .find_map(|prompt| prompt.variable(name))
+                    .map(|variable| variable.kind.clone())
+            };
             decoder.csv(&text, kind_of);
         }
         Some(DatasetForm::Yaml) | None => decoder.yaml(&project.read(path, MAX_YAML)?),
@@ -67,21 +89,32 @@ fn report_missing(suite: &Suite, message: &str, diagnostics: &mut Diagnostics) -
     None
 }
 
-fn read_lines(mut input: impl BufRead, path: &str, decoder: &mut Decoder<'_>) -> Result<(), CommandError> {
+fn read_lines(
+    mut input: impl BufRead,
+    path: &str,
+    decoder: &mut Decoder<'_>,
+) -> Result<(), CommandError> {
     let mut line = Vec::new();
     let mut number = 0u32;
     loop {
         line.clear();
         let limit = u64::try_from(crate::dataset::decode::MAX_ROW_BYTES).unwrap_or(u64::MAX) + 2;
         let read = std::io::Read::take(&mut input, limit).read_until(b'\n', &mut line);
-        let read = read.map_err(|error| CommandError::infra("io", format!("failed to read {path}: {error}"), None))?;
+        let read = read.map_err(|error| {
+            CommandError::infra("io", format!("failed to read {path}: {error}"), None)
+        })?;
         if read == 0 {
             return Ok(());
         }
         number = number.saturating_add(1);
         match std::str::from_utf8(&line) {
             Ok(text) => decoder.jsonl_line(text, number),
-            Err(_) => return Err(CommandError::usage(format!("{path}:{number} is not UTF-8 text"), "save the dataset as UTF-8")),
+            Err(_) => {
+                return Err(CommandError::usage(
+                    format!("{path}:{number} is not UTF-8 text"),
+                    "save the dataset as UTF-8",
+                ));
+            }
         }
     }
 }
@@ -110,16 +143,29 @@ pub fn choose(suite: &Suite, cases: Vec<Case>, filter: &Filter, shard: Option<Sh
             index += 1;
             keep
         });
-        let by = sample.by.as_ref().map_or(String::new(), |key| format!(", by {key}"));
-        words = Some(format!("{} of {total} cases{by}, seed {}", cases.len(), suite.seed));
+        let by = sample
+            .by
+            .as_ref()
+            .map_or(String::new(), |key| format!(", by {key}"));
+        words = Some(format!(
+            "{} of {total} cases{by}, seed {}",
+            cases.len(),
+            suite.seed
+        ));
     }
-    cases.retain(|case| filter.accepts(case) && shard.is_none_or(|shard| shard.contains(case.id.as_str())));
+    cases.retain(|case| {
+        filter.accepts(case) && shard.is_none_or(|shard| shard.contains(case.id.as_str()))
+    });
     let mut parts = Vec::new();
     if !filter.is_empty() {
         parts.push(filter.describe());
     }
     parts.extend(shard.map(|shard| format!("shard {shard}")));
-    Selected { cases, sample: words, filter: (!parts.is_empty()).then(|| parts.join("; ")) }
+    Selected {
+        cases,
+        sample: words,
+        filter: (!parts.is_empty()).then(|| parts.join("; ")),
+    }
 }
 
 /// How many cases each `key=value` of the segments has.

@@ -32,13 +32,19 @@ impl<'p> Endpoints<'p> {
     /// No endpoint yet.
     #[must_use]
     pub fn new(project: &'p Project) -> Self {
-        Self { project, made: BTreeMap::new(), files: BTreeMap::new(), prices: PriceTable::builtin() }
+        Self {
+            project,
+            made: BTreeMap::new(),
+            files: BTreeMap::new(),
+            prices: PriceTable::builtin(),
+        }
     }
 
     /// The price of a model: the suite's, else the list price, else unknown.
     #[must_use]
     pub fn price(&self, spec: &ModelSpec) -> Option<Price> {
-        spec.price.or_else(|| self.prices.price(spec.provider, spec.model.as_deref()?))
+        spec.price
+            .or_else(|| self.prices.price(spec.provider, spec.model.as_deref()?))
     }
 
     /// The endpoint of a model.
@@ -46,7 +52,12 @@ impl<'p> Endpoints<'p> {
     /// # Errors
     /// When a key is missing or a host is not allowed; findings in rules or cassettes go to
     /// `diagnostics`.
-    pub fn get(&mut self, suite: &Suite, spec: &ModelSpec, diagnostics: &mut Diagnostics) -> Result<Option<Arc<Endpoint>>, CommandError> {
+    pub fn get(
+        &mut self,
+        suite: &Suite,
+        spec: &ModelSpec,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Arc<Endpoint>>, CommandError> {
         let identity = format!("{spec:?}");
         if let Some(made) = self.made.get(&identity) {
             return Ok(Some(Arc::clone(made)));
@@ -63,14 +74,23 @@ impl<'p> Endpoints<'p> {
             | ProviderKind::Bedrock
             | ProviderKind::Ollama => Some(self.remote(spec)?),
         };
-        let Some(transport) = transport else { return Ok(None) };
+        let Some(transport) = transport else {
+            return Ok(None);
+        };
         let endpoint = Arc::new(Endpoint::new(spec.clone(), transport));
         self.made.insert(identity, Arc::clone(&endpoint));
         Ok(Some(endpoint))
     }
 
-    fn mock(&mut self, suite: &Suite, spec: &ModelSpec, diagnostics: &mut Diagnostics) -> Result<Option<Transport>, CommandError> {
-        let Some(path) = &spec.rules else { return Ok(None) };
+    fn mock(
+        &mut self,
+        suite: &Suite,
+        spec: &ModelSpec,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Transport>, CommandError> {
+        let Some(path) = &spec.rules else {
+            return Ok(None);
+        };
         let source = match self.project.read(path, MAX_RULES) {
             Ok(source) => source,
             Err(error) => return Ok(missing(suite, spec, "rules", &error, diagnostics)),
@@ -82,8 +102,15 @@ impl<'p> Endpoints<'p> {
         }))
     }
 
-    fn replay(&mut self, suite: &Suite, spec: &ModelSpec, diagnostics: &mut Diagnostics) -> Result<Option<Transport>, CommandError> {
-        let Some(path) = &spec.cassette else { return Ok(None) };
+    fn replay(
+        &mut self,
+        suite: &Suite,
+        spec: &ModelSpec,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Transport>, CommandError> {
+        let Some(path) = &spec.cassette else {
+            return Ok(None);
+        };
         let opened = self.project.root.resolve(path).map_err(CommandError::from);
         let file = match opened.and_then(|full| fs::open(&full).map_err(CommandError::from)) {
             Ok(file) => file,
@@ -91,7 +118,12 @@ impl<'p> Endpoints<'p> {
         };
         let mut decoder = CassetteDecoder::new(path.clone(), diagnostics);
         for (line, number) in BufReader::new(file).lines().zip(1u32..) {
-            let line = line.map_err(|error| CommandError::usage(format!("{path}:{number}: {error}"), "save the cassette as UTF-8 text"))?;
+            let line = line.map_err(|error| {
+                CommandError::usage(
+                    format!("{path}:{number}: {error}"),
+                    "save the cassette as UTF-8 text",
+                )
+            })?;
             decoder.line(&line, number);
         }
         let cassette = decoder.finish();
@@ -108,34 +140,62 @@ impl<'p> Endpoints<'p> {
                 "allow it with --allow-exec, if you trust the project",
             ));
         }
-        let key = spec.api_key_env.as_ref().and_then(|name| Some((name.clone(), self.project.secret(name)?)));
-        let mut environment: Vec<(String, String)> =
-            exec::INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), self.project.variable(name)?))).collect();
+        let key = spec
+            .api_key_env
+            .as_ref()
+            .and_then(|name| Some((name.clone(), self.project.secret(name)?)));
+        let mut environment: Vec<(String, String)> = exec::INHERITED
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), self.project.variable(name)?)))
+            .collect();
         let redactor = Redactor::new(key.iter().map(|(_, key)| key));
         environment.extend(key.map(|(name, key)| (name, key.expose().to_owned())));
-        let (program, arguments) = spec.command.split_first().ok_or_else(|| CommandError::usage("the command is empty", "write `command:` as a list of words"))?;
+        let (program, arguments) = spec.command.split_first().ok_or_else(|| {
+            CommandError::usage(
+                "the command is empty",
+                "write `command:` as a list of words",
+            )
+        })?;
         let command = ExecCommand {
             program: program.clone(),
             arguments: arguments.to_vec(),
             folder: self.project.root.path().as_std_path().to_owned(),
             environment,
         };
-        Ok(Transport::Exec { exec: Arc::new(Exec::new(command)), redactor: Arc::new(redactor) })
+        Ok(Transport::Exec {
+            exec: Arc::new(Exec::new(command)),
+            redactor: Arc::new(redactor),
+        })
     }
 
     fn remote(&self, spec: &ModelSpec) -> Result<Transport, CommandError> {
         let provider = spec.provider;
-        let base_url = spec.base_url.as_deref().or_else(|| provider.default_base_url()).unwrap_or_default();
+        let base_url = spec
+            .base_url
+            .as_deref()
+            .or_else(|| provider.default_base_url())
+            .unwrap_or_default();
         let allowed = &self.project.permissions.hosts;
         http::check_base_url(base_url, own_hosts(provider), allowed).map_err(|error| {
-            CommandError::Usage { message: format!("model `{}`: {error}", spec.name), help: Some(error.help()) }
+            CommandError::Usage {
+                message: format!("model `{}`: {error}", spec.name),
+                help: Some(error.help()),
+            }
         })?;
         let key = self.key(spec, base_url)?;
-        let codec = codec(provider).ok_or_else(|| CommandError::usage("the provider is not on the network", "use another provider"))?;
-        let client = Client::new(&ClientOptions::default()).map_err(|error| CommandError::infra("tls", error.to_string(), None))?;
+        let codec = codec(provider).ok_or_else(|| {
+            CommandError::usage("the provider is not on the network", "use another provider")
+        })?;
+        let client = Client::new(&ClientOptions::default())
+            .map_err(|error| CommandError::infra("tls", error.to_string(), None))?;
         let redactor = Arc::new(Redactor::new(key.iter()));
         let auth = key.map(|key| codec.auth(spec, &key));
-        Ok(Transport::Remote { codec, client, auth, redactor })
+        Ok(Transport::Remote {
+            codec,
+            client,
+            auth,
+            redactor,
+        })
     }
 
     /// The key of a model. On this machine a key is optional unless the suite names its variable;
@@ -155,16 +215,42 @@ impl<'p> Endpoints<'p> {
             None if self.project.settings.offline => Ok(None),
             None => Err(CommandError::infra(
                 "auth",
-                format!("model `{}` needs a key, and {variable} is not set", spec.name),
-                Some(&format!("set {variable} in the environment, or use --offline to answer from the cache")),
+                format!(
+                    "model `{}` needs a key, and {variable} is not set",
+                    spec.name
+                ),
+                Some(&format!(
+                    "set {variable} in the environment, or use --offline to answer from the cache"
+                )),
             )),
         }
     }
 }
 
-fn missing(suite: &Suite, spec: &ModelSpec, key: &str, error: &CommandError, diagnostics: &mut Diagnostics) -> Option<Transport> {
-    let message = format!("`{key}` of model `{}`: {}", spec.name, super::error::chain(error));
-    let diagnostic = Diagnostic::error(if key == "rules" { "mock-rules" } else { "cassette" }, message);
-    diagnostics.push(diagnostic.at(&suite.source, Span::default()).help("write its path, relative to the suite's file"));
+fn missing(
+    suite: &Suite,
+    spec: &ModelSpec,
+    key: &str,
+    error: &CommandError,
+    diagnostics: &mut Diagnostics,
+) -> Option<Transport> {
+    let message = format!(
+        "`{key}` of model `{}`: {}",
+        spec.name,
+        super::error::chain(error)
+    );
+    let diagnostic = Diagnostic::error(
+        if key == "rules" {
+            "mock-rules"
+        } else {
+            "cassette"
+        },
+        message,
+    );
+    diagnostics.push(
+        diagnostic
+            .at(&suite.source, Span::default())
+            .help("write its path, relative to the suite's file"),
+    );
     None
 }

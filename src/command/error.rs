@@ -43,13 +43,20 @@ impl CommandError {
     /// The command was called wrongly.
     #[must_use]
     pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self::Usage { message: message.into(), help: Some(help.into()) }
+        Self::Usage {
+            message: message.into(),
+            help: Some(help.into()),
+        }
     }
 
     /// The surroundings do not allow it.
     #[must_use]
     pub fn infra(reason: &'static str, message: impl Into<String>, help: Option<&str>) -> Self {
-        Self::Infra { reason, message: message.into(), help: help.map(str::to_owned) }
+        Self::Infra {
+            reason,
+            message: message.into(),
+            help: help.map(str::to_owned),
+        }
     }
 }
 
@@ -77,47 +84,68 @@ impl From<Diagnostics> for CommandError {
 
 impl From<PathError> for CommandError {
     fn from(error: PathError) -> Self {
-        Self::Usage { message: chain(&error), help: None }
+        Self::Usage {
+            message: chain(&error),
+            help: None,
+        }
     }
 }
 
 impl From<FsError> for CommandError {
     fn from(error: FsError) -> Self {
-        Self::Usage { message: chain(&error), help: None }
+        Self::Usage {
+            message: chain(&error),
+            help: None,
+        }
     }
 }
 
 impl From<RegistryError> for CommandError {
     fn from(error: RegistryError) -> Self {
-        Self::Usage { message: chain(&error), help: None }
+        Self::Usage {
+            message: chain(&error),
+            help: None,
+        }
     }
 }
 
 impl From<GitError> for CommandError {
     fn from(error: GitError) -> Self {
-        Self::Usage { message: chain(&error), help: None }
+        Self::Usage {
+            message: chain(&error),
+            help: None,
+        }
     }
 }
 
 impl From<RunLogError> for CommandError {
     fn from(error: RunLogError) -> Self {
         match error {
-            RunLogError::Unknown(_) | RunLogError::Ambiguous { .. } => {
-                Self::Usage { message: chain(&error), help: None }
-            }
-            RunLogError::Damaged { .. } | RunLogError::NoBeginning { .. } => {
-                Self::Infra { reason: "store_corrupt", message: chain(&error), help: None }
-            }
-            RunLogError::Io { .. } | RunLogError::Encode(_) => {
-                Self::Infra { reason: "io", message: chain(&error), help: None }
-            }
+            RunLogError::Unknown(_) | RunLogError::Ambiguous { .. } => Self::Usage {
+                message: chain(&error),
+                help: None,
+            },
+            RunLogError::Damaged { .. } | RunLogError::NoBeginning { .. } => Self::Infra {
+                reason: "store_corrupt",
+                message: chain(&error),
+                help: None,
+            },
+            RunLogError::Io { .. } | RunLogError::Encode(_) => Self::Infra {
+                reason: "io",
+                message: chain(&error),
+                help: None,
+            },
         }
     }
 }
 
 impl From<CacheError> for CommandError {
     fn from(error: CacheError) -> Self {
-        Self::Infra { reason: "io", message: chain(&error), help: None }
+        Self::Infra {
+            reason: "io",
+            message: chain(&error),
+            help: None,
+        }
     }
 }
 

@@ -40,7 +40,9 @@ pub fn load<'s>(
 ) -> Result<BTreeMap<Name, ChosenJudge>, CommandError> {
     let mut judges = BTreeMap::new();
     for scorer in suite.scorers.iter().chain(own) {
-        let Kind::Judge(spec) = &scorer.kind else { continue };
+        let Kind::Judge(spec) = &scorer.kind else {
+            continue;
+        };
         if judges.contains_key(&scorer.name) {
             continue;
         }
@@ -61,14 +63,22 @@ fn find(
 ) -> Result<Option<ChosenJudge>, CommandError> {
     let mut error = |rule, message: String, help: &str| {
         let message = format!("scorer `{}`: {message}", scorer.name);
-        diagnostics.push(Diagnostic::error(rule, message).at(&suite.source, Span::default()).help(help));
+        diagnostics.push(
+            Diagnostic::error(rule, message)
+                .at(&suite.source, Span::default())
+                .help(help),
+        );
     };
     let written = spec.judge.to_string();
     let version = if spec.judge.slug.is_builtin() {
         match builtin::version(&written) {
             Some(version) => Arc::new(version),
             None => {
-                error("unknown-judge", format!("there is no judge `{written}` in the program"), "the one judge of the program is gate/rubric@v1");
+                error(
+                    "unknown-judge",
+                    format!("there is no judge `{written}` in the program"),
+                    "the one judge of the program is gate/rubric@v1",
+                );
                 return Ok(None);
             }
         }
@@ -76,15 +86,27 @@ fn find(
         let reference: VersionRef = match spec.judge.version.parse() {
             Ok(reference) => reference,
             Err(fault) => {
-                error("unknown-judge", format!("{fault}"), "write the judge as `judges/name@v1`");
+                error(
+                    "unknown-judge",
+                    format!("{fault}"),
+                    "write the judge as `judges/name@v1`",
+                );
                 return Ok(None);
             }
         };
-        let registry = suite.registry.clone().or_else(|| project.settings.registry.clone()).unwrap_or_else(|| "prompts".to_owned());
+        let registry = suite
+            .registry
+            .clone()
+            .or_else(|| project.settings.registry.clone())
+            .unwrap_or_else(|| "prompts".to_owned());
         match Versions::of_slug(project, &registry, &spec.judge.slug).resolve(&reference) {
             Ok(resolved) => resolved.prompt,
             Err(CommandError::Usage { message, help }) => {
-                error("unknown-judge", message, help.as_deref().unwrap_or("add the judge to the registry"));
+                error(
+                    "unknown-judge",
+                    message,
+                    help.as_deref().unwrap_or("add the judge to the registry"),
+                );
                 return Ok(None);
             }
             Err(CommandError::Findings(found)) => {
@@ -94,29 +116,58 @@ fn find(
             Err(other) => return Err(other),
         }
     };
-    let name = version.number.map_or_else(|| written.clone(), |number| format!("{}@v{number}", spec.judge.slug));
+    let name = version.number.map_or_else(
+        || written.clone(),
+        |number| format!("{}@v{number}", spec.judge.slug),
+    );
     let judge = match Judge::new(version).and_then(|judge| judge.check(spec).map(|()| judge)) {
         Ok(judge) => judge,
         Err(fault) => {
-            error("judge", format!("{fault}"), "change the scorer or use another judge");
+            error(
+                "judge",
+                format!("{fault}"),
+                "change the scorer or use another judge",
+            );
             return Ok(None);
         }
     };
     let Some((model, grades_itself)) = choose_model(suite, spec, main) else {
         let wanted = spec.model.as_ref().map_or("", Name::as_str);
-        error("unknown-model", format!("there is no model `{wanted}`"), "name an entry of `judge_models` or `models`");
+        error(
+            "unknown-model",
+            format!("there is no model `{wanted}`"),
+            "name an entry of `judge_models` or `models`",
+        );
         return Ok(None);
     };
-    Ok(Some(ChosenJudge { judge, version: name, model: model.clone(), grades_itself }))
+    Ok(Some(ChosenJudge {
+        judge,
+        version: name,
+        model: model.clone(),
+        grades_itself,
+    }))
 }
 
 /// The model of a judge: the one named, else the first for judges, else the model under test.
-fn choose_model<'s>(suite: &'s Suite, spec: &JudgeSpec, main: &'s ModelSpec) -> Option<(&'s ModelSpec, bool)> {
+fn choose_model<'s>(
+    suite: &'s Suite,
+    spec: &JudgeSpec,
+    main: &'s ModelSpec,
+) -> Option<(&'s ModelSpec, bool)> {
     match &spec.model {
         Some(name) => {
-            let found = suite.judge_models.iter().chain(&suite.models).find(|model| model.name == *name)?;
+            let found = suite
+                .judge_models
+                .iter()
+                .chain(&suite.models)
+                .find(|model| model.name == *name)?;
             Some((found, found == main))
         }
-        None => Some(suite.judge_models.first().map_or((main, true), |model| (model, false))),
+        None => Some(
+            suite
+                .judge_models
+                .first()
+                .map_or((main, true), |model| (model, false)),
+        ),
     }
 }

@@ -29,7 +29,10 @@ pub struct Linted {
 /// # Errors
 /// When a file can not be read at all; what is wrong with files is in the findings.
 pub fn lint(project: &Project) -> Result<Linted, CommandError> {
-    let mut linted = Linted { found: Diagnostics::new(), can_show: Vec::new() };
+    let mut linted = Linted {
+        found: Diagnostics::new(),
+        can_show: Vec::new(),
+    };
     let all = match suites::load_all(project) {
         Ok((suites, warnings)) => {
             linted.found.extend(warnings);
@@ -50,7 +53,10 @@ pub fn lint(project: &Project) -> Result<Linted, CommandError> {
 fn lint_suite(project: &Project, suite: &Suite, linted: &mut Linted) -> Result<(), CommandError> {
     let versions = Versions::of(project, suite);
     let pair = match selection::pair(&versions, None, None, None) {
-        Ok(pair) => vec![(Arm::Baseline, pair.baseline), (Arm::Candidate, pair.candidate)],
+        Ok(pair) => vec![
+            (Arm::Baseline, pair.baseline),
+            (Arm::Candidate, pair.candidate),
+        ],
         // Without a baseline one version alone is checked.
         Err(CommandError::Usage { .. }) => match versions.resolve(&VersionRef::Worktree) {
             Ok(one) => vec![(Arm::Candidate, one)],
@@ -77,11 +83,21 @@ fn lint_suite(project: &Project, suite: &Suite, linted: &mut Linted) -> Result<(
                 linted.found.extend(prepared.warnings);
                 let table = dataset::segment_sizes(&prepared.cases);
                 let shown = planning::what_can_it_show(prepared.cases.len() as u64, &suite.policy);
-                linted.can_show.push((suite.name.to_string(), shown.sentence()));
-                let warnings = planning::plan_warnings(prepared.cases.len() as u64, &table, planning::PLANNED_CHURN, &suite.policy);
+                linted
+                    .can_show
+                    .push((suite.name.to_string(), shown.sentence()));
+                let warnings = planning::plan_warnings(
+                    prepared.cases.len() as u64,
+                    &table,
+                    planning::PLANNED_CHURN,
+                    &suite.policy,
+                );
                 for warning in warnings {
-                    let diagnostic = Diagnostic::warning("power", warning.message()).at(&suite.source, Span::default());
-                    linted.found.push(diagnostic.help("add cases, or choose a policy that fits their number"));
+                    let diagnostic = Diagnostic::warning("power", warning.message())
+                        .at(&suite.source, Span::default());
+                    linted.found.push(
+                        diagnostic.help("add cases, or choose a policy that fits their number"),
+                    );
                 }
             }
             Ok(None) => {}
@@ -93,7 +109,11 @@ fn lint_suite(project: &Project, suite: &Suite, linted: &mut Linted) -> Result<(
     Ok(())
 }
 
-fn keep_findings(error: CommandError, suite: &Suite, linted: &mut Linted) -> Result<(), CommandError> {
+fn keep_findings(
+    error: CommandError,
+    suite: &Suite,
+    linted: &mut Linted,
+) -> Result<(), CommandError> {
     match error {
         CommandError::Findings(found) => linted.found.extend(found),
         CommandError::Usage { message, help } => {
@@ -112,20 +132,38 @@ fn keep_findings(error: CommandError, suite: &Suite, linted: &mut Linted) -> Res
 fn lint_prompt(prompt: &PromptVersion, suite: &Suite, found: &mut Diagnostics) {
     let mut warn = |rule, message: String, help: &str| {
         let name = &prompt.source.name;
-        let diagnostic = Diagnostic::warning(rule, format!("{name}: {message}")).at(&prompt.source, Span::default());
+        let diagnostic = Diagnostic::warning(rule, format!("{name}: {message}"))
+            .at(&prompt.source, Span::default());
         found.push(diagnostic.help(help));
     };
     for variable in &prompt.variables {
-        if matches!(variable.kind, VariableKind::Text { max_length: None, .. }) {
+        if matches!(
+            variable.kind,
+            VariableKind::Text {
+                max_length: None,
+                ..
+            }
+        ) {
             let message = format!("variable `{}` has no max_length", variable.name);
-            warn("no-max-length", message, "declare it with `max_length`, so that a long value is found before it costs money");
+            warn(
+                "no-max-length",
+                message,
+                "declare it with `max_length`, so that a long value is found before it costs money",
+            );
         }
     }
-    let main = suite.models.first().and_then(|model| model.model.as_deref());
+    let main = suite
+        .models
+        .first()
+        .and_then(|model| model.model.as_deref());
     if let (Some(hint), Some(main)) = (&prompt.model_hint, main)
         && hint != main
     {
         let message = format!("it was tuned for `{hint}`, the suite tests it on `{main}`");
-        warn("model-hint", message, "test on the model that the prompt is for, or change `model_hint`");
+        warn(
+            "model-hint",
+            message,
+            "test on the model that the prompt is for, or change `model_hint`",
+        );
     }
 }

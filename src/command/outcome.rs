@@ -37,7 +37,11 @@ impl SuiteRun {
     /// The cases with both sides, and the arms summed up.
     #[must_use]
     pub fn tables(&self) -> (CaseTable<'_>, Vec<ArmSummary>) {
-        let arms = self.run.arms().map(|arm| ArmSummary::of_run(&self.run, arm)).collect();
+        let arms = self
+            .run
+            .arms()
+            .map(|arm| ArmSummary::of_run(&self.run, arm))
+            .collect();
         (CaseTable::of_run(&self.run), arms)
     }
 }
@@ -101,7 +105,9 @@ impl Outcome {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let verdicts = self.suites.iter().map(SuiteResult::verdict);
-        verdicts.max_by_key(|verdict| verdict.severity()).unwrap_or(Verdict::Error)
+        verdicts
+            .max_by_key(|verdict| verdict.severity())
+            .unwrap_or(Verdict::Error)
     }
 
     /// The ids of the runs, for what to do next.

@@ -46,15 +46,23 @@ pub fn overview(project: &Project) -> Result<Overview, CommandError> {
             name: suite.name.to_string(),
             prompt: suite.prompt.slug().to_string(),
             cases: count_rows(project, suite),
-            last: last.iter().rev().find(|(name, _)| name == suite.name.as_str()).map(|(_, verdict)| *verdict),
+            last: last
+                .iter()
+                .rev()
+                .find(|(name, _)| name == suite.name.as_str())
+                .map(|(_, verdict)| *verdict),
             pair: chosen_pair(project, suite),
         })
         .collect();
-    Ok(Overview { prompts: prompt::list(project)?, suites })
+    Ok(Overview {
+        prompts: prompt::list(project)?,
+        suites,
+    })
 }
 
 fn chosen_pair(project: &Project, suite: &Suite) -> Result<(String, String), String> {
-    let pair = selection::pair(&Versions::of(project, suite), None, None, None).map_err(|error| error.to_string())?;
+    let pair = selection::pair(&Versions::of(project, suite), None, None, None)
+        .map_err(|error| error.to_string())?;
     match pair.nothing_to_do() {
         Some(why) => Err(why),
         None => Ok((pair.baseline.label, pair.candidate.label)),
@@ -64,7 +72,11 @@ fn chosen_pair(project: &Project, suite: &Suite) -> Result<(String, String), Str
 fn count_rows(project: &Project, suite: &Suite) -> Option<usize> {
     const MOST: u64 = 256 << 20;
     let source = project.read(&suite.dataset, MOST).ok()?;
-    let lines = source.text.lines().filter(|line| !line.trim().is_empty()).count();
+    let lines = source
+        .text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .count();
     match DatasetForm::of_path(&suite.dataset)? {
         DatasetForm::Jsonl => Some(lines),
         DatasetForm::Csv => {

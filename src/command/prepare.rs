@@ -63,13 +63,30 @@ pub struct Prepared {
 pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared>, CommandError> {
     let suite = wanted.suite;
     let mut found = Diagnostics::new();
-    let prompts: Vec<&PromptVersion> = wanted.arms.iter().map(|(_, arm)| arm.prompt.as_ref()).collect();
+    let prompts: Vec<&PromptVersion> = wanted
+        .arms
+        .iter()
+        .map(|(_, arm)| arm.prompt.as_ref())
+        .collect();
     let data = dataset::load(project, suite, &prompts, &mut found)?;
     let all = data.as_ref().map_or(&[][..], |data| data.cases.as_slice());
     let own = own_scorers(suite, all, &mut found);
-    let judges = judges::load(project, suite, own.values().flatten(), wanted.model, &mut found)?;
+    let judges = judges::load(
+        project,
+        suite,
+        own.values().flatten(),
+        wanted.model,
+        &mut found,
+    )?;
     let own_of = |index: usize| own.get(&index).map_or(&[][..], Vec::as_slice);
-    suite::validate(&suite.dataset, all, &prompts, &suite.scorers, own_of, &mut found);
+    suite::validate(
+        &suite.dataset,
+        all,
+        &prompts,
+        &suite.scorers,
+        own_of,
+        &mut found,
+    );
     check_references(suite, all, &judges, &mut found);
     let mut endpoints = Endpoints::new(project);
     let endpoint = endpoints.get(suite, wanted.model, &mut found)?;
@@ -79,8 +96,10 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
     let complete = data.zip(endpoint);
     let ((data, endpoint), mut warnings) = found.finish(complete)?;
     check_encoding(suite, wanted, &endpoint, data.cases.first())?;
-    let own_by_id: HashMap<_, _> =
-        own.into_iter().filter_map(|(index, scorers)| Some((data.cases.get(index)?.id.clone(), scorers))).collect();
+    let own_by_id: HashMap<_, _> = own
+        .into_iter()
+        .filter_map(|(index, scorers)| Some((data.cases.get(index)?.id.clone(), scorers)))
+        .collect();
     let total = data.cases.len();
     let selected = dataset::choose(suite, data.cases, wanted.filter, wanted.shard);
     if selected.cases.is_empty() {
@@ -94,26 +113,66 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
         ));
     }
     let cases = Arc::new(selected.cases);
-    let digests = Digests { data: data.digest, cases: total };
+    let digests = Digests {
+        data: data.digest,
+        cases: total,
+    };
     let words = (selected.filter, selected.sample);
-    let header = header(project, wanted, &cases, &digests, words, &judges, &endpoints, &mut warnings);
-    let job = job(wanted, &cases, own_by_id, judges, endpoint, &mut endpoints, header.seed)?;
-    Ok(Some(Prepared { header, cases, job, warnings }))
+    let header = header(
+        project,
+        wanted,
+        &cases,
+        &digests,
+        words,
+        &judges,
+        &endpoints,
+        &mut warnings,
+    );
+    let job = job(
+        wanted,
+        &cases,
+        own_by_id,
+        judges,
+        endpoint,
+        &mut endpoints,
+        header.seed,
+    )?;
+    Ok(Some(Prepared {
+        header,
+        cases,
+        job,
+        warnings,
+    }))
 }
 
 /// The scorers of cases that have their own, decoded like the suite's, by the case's index.
-fn own_scorers(suite: &Suite, cases: &[Case], found: &mut Diagnostics) -> BTreeMap<usize, Vec<ScorerSpec>> {
+fn own_scorers(
+    suite: &Suite,
+    cases: &[Case],
+    found: &mut Diagnostics,
+) -> BTreeMap<usize, Vec<ScorerSpec>> {
     let mut own = BTreeMap::new();
-    let no_schemas = |_: &str| Err("a scorer of a case can not name a schema by path; write it inline".to_owned());
-    for (index, case) in cases.iter().enumerate().filter(|(_, case)| !case.scorers.is_empty()) {
+    let no_schemas = |_: &str| {
+        Err("a scorer of a case can not name a schema by path; write it inline".to_owned())
+    };
+    for (index, case) in cases
+        .iter()
+        .enumerate()
+        .filter(|(_, case)| !case.scorers.is_empty())
+    {
         // Each scorer is read again from its own text, so that places in messages are right.
         let mut scorers = Vec::with_capacity(case.scorers.len());
         for node in &case.scorers {
             let text = node.to_json().to_string();
             let line = usize::try_from(case.line).unwrap_or(1);
             let source = Source::row(suite.dataset.clone(), &text, line);
-            let Ok(node) = json::parse(&source) else { continue };
-            let mut reader = Reader { source: Arc::clone(&source), diagnostics: found };
+            let Ok(node) = json::parse(&source) else {
+                continue;
+            };
+            let mut reader = Reader {
+                source: Arc::clone(&source),
+                diagnostics: found,
+            };
             scorers.extend(ScorerSpec::decode(&mut reader, &node, &no_schemas));
         }
         own.insert(index, scorers);
@@ -122,27 +181,67 @@ fn own_scorers(suite: &Suite, cases: &[Case], found: &mut Diagnostics) -> BTreeM
 }
 
 /// Cases need `expected` where a judge's prompt needs a reference.
-fn check_references(suite: &Suite, cases: &[Case], judges: &BTreeMap<Name, ChosenJudge>, found: &mut Diagnostics) {
-    for (name, _) in judges.iter().filter(|(_, judge)| judge.judge.needs_expected()) {
+fn check_references(
+    suite: &Suite,
+    cases: &[Case],
+    judges: &BTreeMap<Name, ChosenJudge>,
+    found: &mut Diagnostics,
+) {
+    for (name, _) in judges
+        .iter()
+        .filter(|(_, judge)| judge.judge.needs_expected())
+    {
         for case in cases.iter().filter(|case| case.expected.is_none()) {
-            let message = format!("case `{}` has no `expected`, which judge `{name}` needs as its reference", crate::base::text::visible_line(case.id.as_str()));
-            let source = Source::row(suite.dataset.clone(), "", usize::try_from(case.line).unwrap_or(1));
-            found.push(Diagnostic::error("missing-reference", message).at(&source, Span::default()).help("add `expected` to the case"));
+            let message = format!(
+                "case `{}` has no `expected`, which judge `{name}` needs as its reference",
+                crate::base::text::visible_line(case.id.as_str())
+            );
+            let source = Source::row(
+                suite.dataset.clone(),
+                "",
+                usize::try_from(case.line).unwrap_or(1),
+            );
+            found.push(
+                Diagnostic::error("missing-reference", message)
+                    .at(&source, Span::default())
+                    .help("add `expected` to the case"),
+            );
         }
     }
-    for scorer in suite.policy.scorers().filter(|name| suite.scorers.iter().all(|scorer| scorer.name.as_str() != *name)) {
-        let known: Vec<&str> = suite.scorers.iter().map(|scorer| scorer.name.as_str()).collect();
-        let message = format!("the policy has a metric `score.{scorer}`, but there is no such scorer");
-        found.push(Diagnostic::error("unknown-scorer", message).at(&suite.source, Span::default()).help(crate::base::decode::choices(scorer, &known)));
+    for scorer in suite.policy.scorers().filter(|name| {
+        suite
+            .scorers
+            .iter()
+            .all(|scorer| scorer.name.as_str() != *name)
+    }) {
+        let known: Vec<&str> = suite
+            .scorers
+            .iter()
+            .map(|scorer| scorer.name.as_str())
+            .collect();
+        let message =
+            format!("the policy has a metric `score.{scorer}`, but there is no such scorer");
+        found.push(
+            Diagnostic::error("unknown-scorer", message)
+                .at(&suite.source, Span::default())
+                .help(crate::base::decode::choices(scorer, &known)),
+        );
     }
 }
 
 /// Puts the first case of each arm into the vendor's form, so that a parameter that the vendor does
 /// not take is found before the first request.
-fn check_encoding(suite: &Suite, wanted: &Wanted<'_>, endpoint: &Endpoint, case: Option<&Case>) -> Result<(), CommandError> {
+fn check_encoding(
+    suite: &Suite,
+    wanted: &Wanted<'_>,
+    endpoint: &Endpoint,
+    case: Option<&Case>,
+) -> Result<(), CommandError> {
     let Some(case) = case else { return Ok(()) };
     for (_, arm) in wanted.arms.iter().filter(|(_, arm)| arm.stored.is_none()) {
-        let Ok(messages) = arm.prompt.render(&case.vars) else { continue };
+        let Ok(messages) = arm.prompt.render(&case.vars) else {
+            continue;
+        };
         let request = Request {
             messages,
             params: arm.prompt.params.overlaid(&wanted.model.params),
@@ -150,13 +249,30 @@ fn check_encoding(suite: &Suite, wanted: &Wanted<'_>, endpoint: &Endpoint, case:
             response_format: arm.prompt.response_format.clone(),
         };
         let hash = arm.prompt.hash.to_string();
-        let version = Version { number: arm.prompt.number, hash: &hash };
-        let subject = Subject { case, repeat: 1, scorer: None, version };
-        endpoint.seal(&Call { request: &request, subject }).map_err(|error| {
-            let message = format!("{} can not be sent to model `{}`: {}", arm.label, wanted.model.name, error.message);
-            let diagnostic = Diagnostic::error("request", message).at(&suite.source, Span::default());
-            CommandError::Findings(diagnostic.help(error.help).into())
-        })?;
+        let version = Version {
+            number: arm.prompt.number,
+            hash: &hash,
+        };
+        let subject = Subject {
+            case,
+            repeat: 1,
+            scorer: None,
+            version,
+        };
+        endpoint
+            .seal(&Call {
+                request: &request,
+                subject,
+            })
+            .map_err(|error| {
+                let message = format!(
+                    "{} can not be sent to model `{}`: {}",
+                    arm.label, wanted.model.name, error.message
+                );
+                let diagnostic =
+                    Diagnostic::error("request", message).at(&suite.source, Span::default());
+                CommandError::Findings(diagnostic.help(error.help).into())
+            })?;
     }
     Ok(())
 }
@@ -166,7 +282,10 @@ struct Digests {
     cases: usize,
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the header says")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one thing that the header says"
+)]
 fn header(
     project: &Project,
     wanted: &Wanted<'_>,
@@ -178,27 +297,54 @@ fn header(
     warnings: &mut Diagnostics,
 ) -> RunHeader {
     let suite = wanted.suite;
-    let hashes = judges.iter().map(|(name, judge)| (name.clone(), judge.judge.version().hash)).collect();
-    let referenced = Referenced { judges: hashes, files: endpoints.files.clone() };
+    let hashes = judges
+        .iter()
+        .map(|(name, judge)| (name.clone(), judge.judge.version().hash))
+        .collect();
+    let referenced = Referenced {
+        judges: hashes,
+        files: endpoints.files.clone(),
+    };
     let resolved = digest::resolved(suite, &referenced);
     let suite_digest = Digest::of_json(&resolved);
     let identity = PlanIdentity {
         suite: suite_digest,
         dataset: digests.data,
         selected: cases.iter().map(|case| &case.id).collect(),
-        arms: wanted.arms.iter().map(|(arm, resolved)| (*arm, resolved.prompt.hash, resolved.stored.as_ref().map(|stored| stored.run.to_string()))).collect(),
+        arms: wanted
+            .arms
+            .iter()
+            .map(|(arm, resolved)| {
+                (
+                    *arm,
+                    resolved.prompt.hash,
+                    resolved
+                        .stored
+                        .as_ref()
+                        .map(|stored| stored.run.to_string()),
+                )
+            })
+            .collect(),
         model: digest::model(wanted.model, &referenced),
         seed: suite.seed,
         repeat: suite.repeat,
     };
     let mut notes = Vec::new();
     for (name, _) in judges.iter().filter(|(_, judge)| judge.grades_itself) {
-        let note = format!("judge `{name}` asks the model under test, so the model grades itself: add a `judge_model`");
-        warnings.push(Diagnostic::warning("self-judge", note.clone()).at(&suite.source, Span::default()));
+        let note = format!(
+            "judge `{name}` asks the model under test, so the model grades itself: add a `judge_model`"
+        );
+        warnings.push(
+            Diagnostic::warning("self-judge", note.clone()).at(&suite.source, Span::default()),
+        );
         notes.push(note);
     }
     let several = suite.models.len() > 1;
-    let title = if several { format!("{}@{}", suite.name, wanted.model.name) } else { suite.name.to_string() };
+    let title = if several {
+        format!("{}@{}", suite.name, wanted.model.name)
+    } else {
+        suite.name.to_string()
+    };
     RunHeader {
         gate: crate::record::codec::FORMAT.to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -211,14 +357,27 @@ fn header(
         suite_digest,
         plan_digest: plan_digest(&identity),
         resolved,
-        arms: wanted.arms.iter().map(|(arm, resolved)| arm_header(*arm, resolved)).collect(),
+        arms: wanted
+            .arms
+            .iter()
+            .map(|(arm, resolved)| arm_header(*arm, resolved))
+            .collect(),
         model: ModelHeader {
             name: wanted.model.name.to_string(),
             provider: wanted.model.provider.as_str().to_owned(),
             model: wanted.model.model.clone(),
         },
-        scorers: suite.scorers.iter().map(|scorer| scorer_header(scorer, judges)).collect(),
-        dataset: DatasetHeader { path: suite.dataset.clone(), digest: digests.data, cases: digests.cases, selected: cases.len() },
+        scorers: suite
+            .scorers
+            .iter()
+            .map(|scorer| scorer_header(scorer, judges))
+            .collect(),
+        dataset: DatasetHeader {
+            path: suite.dataset.clone(),
+            digest: digests.data,
+            cases: digests.cases,
+            selected: cases.len(),
+        },
         seed: suite.seed,
         repeat: suite.repeat,
         filter,
@@ -242,7 +401,9 @@ fn arm_header(arm: Arm, resolved: &Resolved) -> ArmHeader {
 }
 
 fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<Name, ChosenJudge>) -> ScorerHeader {
-    let judge = judges.get(&scorer.name).filter(|_| matches!(scorer.kind, Kind::Judge(_)));
+    let judge = judges
+        .get(&scorer.name)
+        .filter(|_| matches!(scorer.kind, Kind::Judge(_)));
     ScorerHeader {
         name: scorer.name.to_string(),
         kind: scorer.type_name.clone(),
@@ -258,7 +419,12 @@ fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<Name, ChosenJudge>) -> S
 /// Ten bytes that differ from run to run: the keys of the standard library's hasher come from the
 /// operating system's random source. They name a run and decide nothing.
 fn random_bytes() -> [u8; 10] {
-    let word = || std::hash::RandomState::new().build_hasher().finish().to_be_bytes();
+    let word = || {
+        std::hash::RandomState::new()
+            .build_hasher()
+            .finish()
+            .to_be_bytes()
+    };
     let mut bytes = [0; 10];
     for (byte, random) in bytes.iter_mut().zip(word().into_iter().chain(word())) {
         *byte = random;
@@ -277,29 +443,52 @@ fn job(
 ) -> Result<Job, CommandError> {
     let suite = wanted.suite;
     let arms: Vec<Arm> = wanted.arms.iter().map(|(arm, _)| *arm).collect();
-    let first_hash = wanted.arms.first().map(|(_, resolved)| resolved.prompt.hash);
-    let arm_jobs = wanted.arms.iter().enumerate().map(|(index, (arm, resolved))| {
-        let same = index > 0 && Some(resolved.prompt.hash) == first_hash;
-        ArmJob {
-            arm: *arm,
-            prompt: Arc::clone(&resolved.prompt),
-            hash: resolved.prompt.hash.to_string(),
-            repeat_offset: if same { suite.repeat } else { 0 },
-            endpoint: Arc::clone(&endpoint),
-            price: endpoints.price(wanted.model),
-            stored: resolved.stored.as_ref().map(|stored| Arc::clone(&stored.answers)),
-        }
-    });
+    let first_hash = wanted
+        .arms
+        .first()
+        .map(|(_, resolved)| resolved.prompt.hash);
+    let arm_jobs = wanted
+        .arms
+        .iter()
+        .enumerate()
+        .map(|(index, (arm, resolved))| {
+            let same = index > 0 && Some(resolved.prompt.hash) == first_hash;
+            ArmJob {
+                arm: *arm,
+                prompt: Arc::clone(&resolved.prompt),
+                hash: resolved.prompt.hash.to_string(),
+                repeat_offset: if same { suite.repeat } else { 0 },
+                endpoint: Arc::clone(&endpoint),
+                price: endpoints.price(wanted.model),
+                stored: resolved
+                    .stored
+                    .as_ref()
+                    .map(|stored| Arc::clone(&stored.answers)),
+            }
+        });
     let arm_jobs = arm_jobs.collect();
     let mut judge_jobs = HashMap::new();
     for (name, judge) in judges {
         let mut none = Diagnostics::new();
-        let Some(endpoint) = endpoints.get(suite, &judge.model, &mut none)? else { continue };
+        let Some(endpoint) = endpoints.get(suite, &judge.model, &mut none)? else {
+            continue;
+        };
         let hash = judge.judge.version().hash.to_string();
         let price = endpoints.price(&judge.model);
-        judge_jobs.insert(name.to_string(), JudgeJob { judge: judge.judge, hash, endpoint, price });
+        judge_jobs.insert(
+            name.to_string(),
+            JudgeJob {
+                judge: judge.judge,
+                hash,
+                endpoint,
+                price,
+            },
+        );
     }
-    let own_scorers = cases.iter().zip(0u32..).filter_map(|(case, index)| Some((index, own.remove(&case.id)?)));
+    let own_scorers = cases
+        .iter()
+        .zip(0u32..)
+        .filter_map(|(case, index)| Some((index, own.remove(&case.id)?)));
     Ok(Job {
         own_scorers: own_scorers.collect(),
         order: trial_order(cases.len(), &arms, suite.repeat, seed),
@@ -315,5 +504,9 @@ fn job(
 /// The warnings of a check, rendered.
 #[must_use]
 pub fn render_warnings(warnings: &Diagnostics) -> Vec<String> {
-    warnings.iter().filter(|found| found.severity == Severity::Warning).map(Diagnostic::render).collect()
+    warnings
+        .iter()
+        .filter(|found| found.severity == Severity::Warning)
+        .map(Diagnostic::render)
+        .collect()
 }

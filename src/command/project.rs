@@ -66,7 +66,13 @@ impl Project {
     /// # Errors
     /// When the folder is not there, or the settings are wrong.
     pub fn open(surroundings: Surroundings) -> Result<Self, CommandError> {
-        let Surroundings { folder, mut layers, permissions, variables, clock } = surroundings;
+        let Surroundings {
+            folder,
+            mut layers,
+            permissions,
+            variables,
+            clock,
+        } = surroundings;
         let mut root = ProjectRoot::new(find_root(&folder))?;
         for path in &permissions.paths {
             root.allow(path)?;
@@ -74,16 +80,29 @@ impl Project {
         read_settings(&root, &mut layers)?;
         let settings = settings::settings_of(&layers).map_err(|errors| {
             let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            CommandError::Usage { message: messages.join("\n"), help: None }
+            CommandError::Usage {
+                message: messages.join("\n"),
+                help: None,
+            }
         })?;
         let state = root.path().join(".gate");
-        Ok(Self { root, state, settings, layers, permissions, clock, variables })
+        Ok(Self {
+            root,
+            state,
+            settings,
+            layers,
+            permissions,
+            clock,
+            variables,
+        })
     }
 
     /// The value of an environment variable that holds a key.
     #[must_use]
     pub fn secret(&self, variable: &str) -> Option<Secret> {
-        (self.variables)(variable).filter(|value| !value.is_empty()).map(Secret::new)
+        (self.variables)(variable)
+            .filter(|value| !value.is_empty())
+            .map(Secret::new)
     }
 
     /// The value of an environment variable that is no secret.
@@ -113,7 +132,11 @@ impl Project {
     /// When it can not be written.
     pub fn prepare_state(&self) -> Result<(), CommandError> {
         let io = |source: std::io::Error| {
-            CommandError::infra("io", format!("failed to write {}: {source}", self.state), None)
+            CommandError::infra(
+                "io",
+                format!("failed to write {}: {source}", self.state),
+                None,
+            )
         };
         fs::create_state_folder(&self.state).map_err(io)
     }
@@ -130,7 +153,9 @@ fn find_root(folder: &Path) -> &Path {
 }
 
 fn read_settings(root: &ProjectRoot, layers: &mut Layers) -> Result<(), CommandError> {
-    let profile = layers.get("profile").and_then(|given| given.texts.first().cloned());
+    let profile = layers
+        .get("profile")
+        .and_then(|given| given.texts.first().cloned());
     if !root.path().join(SETTINGS_FILE).exists() {
         return match profile {
             Some(name) => Err(CommandError::usage(
@@ -142,6 +167,15 @@ fn read_settings(root: &ProjectRoot, layers: &mut Layers) -> Result<(), CommandE
     }
     let text = fs::read_text(&root.resolve(SETTINGS_FILE)?, MAX_SETTINGS)?;
     let mut found = Diagnostics::new();
-    settings::file::decode(&Source::new(SETTINGS_FILE, &text), profile.as_deref(), layers, &mut found);
-    if found.has_errors() { Err(found.into()) } else { Ok(()) }
+    settings::file::decode(
+        &Source::new(SETTINGS_FILE, &text),
+        profile.as_deref(),
+        layers,
+        &mut found,
+    );
+    if found.has_errors() {
+        Err(found.into())
+    } else {
+        Ok(())
+    }
 }

@@ -19,9 +19,18 @@ pub fn report(project: &Project, wanted: &str, no_gate: bool) -> Result<Outcome,
     if loaded.torn {
         notes.push("the run's log ends in the middle of a line, which was left out".to_owned());
     }
-    let command = if loaded.run.is_comparison() { "compare" } else { "run" };
+    let command = if loaded.run.is_comparison() {
+        "compare"
+    } else {
+        "run"
+    };
     let mut outcome = Outcome::new(command, no_gate);
-    outcome.suites.push(SuiteResult::Ran(Box::new(SuiteRun { run: loaded.run, texts, decision, notes })));
+    outcome.suites.push(SuiteResult::Ran(Box::new(SuiteRun {
+        run: loaded.run,
+        texts,
+        decision,
+        notes,
+    })));
     super::compare::add_next_steps(&mut outcome);
     Ok(outcome)
 }

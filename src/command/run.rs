@@ -67,7 +67,12 @@ pub struct Hooks<'h> {
 ///
 /// # Errors
 /// When the command can not be carried out; what the answers are like is in the outcome.
-pub async fn run(project: &Project, version: Option<&VersionRef>, flags: &Flags, hooks: &mut Hooks<'_>) -> Result<Outcome, CommandError> {
+pub async fn run(
+    project: &Project,
+    version: Option<&VersionRef>,
+    flags: &Flags,
+    hooks: &mut Hooks<'_>,
+) -> Result<Outcome, CommandError> {
     let (all, warnings) = suites::load_all(project)?;
     say_warnings(&warnings, hooks);
     let chosen = suites::choose(project, all)?;
@@ -100,7 +105,13 @@ pub async fn run(project: &Project, version: Option<&VersionRef>, flags: &Flags,
 ///
 /// # Errors
 /// When the run can not begin or can not be recorded.
-pub async fn one(project: &Project, wanted: &Wanted<'_>, flags: &Flags, hooks: &mut Hooks<'_>, outcome: &mut Outcome) -> Result<SuiteResult, CommandError> {
+pub async fn one(
+    project: &Project,
+    wanted: &Wanted<'_>,
+    flags: &Flags,
+    hooks: &mut Hooks<'_>,
+    outcome: &mut Outcome,
+) -> Result<SuiteResult, CommandError> {
     let Some(prepared) = prepare::prepare(project, wanted)? else {
         return Ok(SuiteResult::Skipped(SuiteNote {
             name: wanted.suite.name.to_string(),
@@ -124,7 +135,10 @@ fn require_rule(suite: &Suite, prepared: &Prepared) -> Result<(), CommandError> 
         return Ok(());
     }
     Err(CommandError::usage(
-        format!("suite `{}` has no absolute rule, so `gate run` could not fail", suite.name),
+        format!(
+            "suite `{}` has no absolute rule, so `gate run` could not fail",
+            suite.name
+        ),
         "add `min_pass_rate` to the policy or `must_pass: true` to a case, or look at the answers with --no-gate",
     ))
 }
@@ -138,12 +152,20 @@ fn say_warnings(warnings: &Diagnostics, hooks: &mut Hooks<'_>) {
 /// How the cache is used.
 #[must_use]
 pub fn cache_mode(project: &Project) -> CacheMode {
-    let found = CacheMode::WORDS.iter().find(|(word, _)| *word == project.settings.cache);
+    let found = CacheMode::WORDS
+        .iter()
+        .find(|(word, _)| *word == project.settings.cache);
     found.map_or(CacheMode::ReadWrite, |(_, mode)| *mode)
 }
 
-async fn execute(project: &Project, prepared: Prepared, hooks: &mut Hooks<'_>) -> Result<(SuiteRun, Option<Interrupt>), CommandError> {
-    let Prepared { header, cases, job, .. } = prepared;
+async fn execute(
+    project: &Project,
+    prepared: Prepared,
+    hooks: &mut Hooks<'_>,
+) -> Result<(SuiteRun, Option<Interrupt>), CommandError> {
+    let Prepared {
+        header, cases, job, ..
+    } = prepared;
     let settings = &project.settings;
     project.prepare_state()?;
     let now = project.clock.now();
@@ -166,15 +188,29 @@ async fn execute(project: &Project, prepared: Prepared, hooks: &mut Hooks<'_>) -
         seed: header.seed,
         clock: Arc::clone(&project.clock),
     };
-    let finished = runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
+    let finished =
+        runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
     let mut notes = Vec::new();
     if finished.corrupt_cache_entries > 0 {
-        let entries = crate::base::text::count(usize::try_from(finished.corrupt_cache_entries).unwrap_or(usize::MAX), "cache entry");
-        notes.push(format!("damaged cache entries were not used: {entries}; `gate cache prune` drops them"));
+        let entries = crate::base::text::count(
+            usize::try_from(finished.corrupt_cache_entries).unwrap_or(usize::MAX),
+            "cache entry",
+        );
+        notes.push(format!(
+            "damaged cache entries were not used: {entries}; `gate cache prune` drops them"
+        ));
     }
     let texts = Texts(LogTexts::open(&path, &finished.run.cases)?);
     let decision = decide_run(&finished.run)?;
-    Ok((SuiteRun { run: finished.run, texts, decision, notes }, finished.interrupt))
+    Ok((
+        SuiteRun {
+            run: finished.run,
+            texts,
+            decision,
+            notes,
+        },
+        finished.interrupt,
+    ))
 }
 
 /// The decision on a run by the policy that its own log holds: live and read back it is the same.
@@ -182,13 +218,27 @@ async fn execute(project: &Project, prepared: Prepared, hooks: &mut Hooks<'_>) -
 /// # Errors
 /// When the policy in the log can not be read.
 pub fn decide_run(run: &Run) -> Result<Decision, CommandError> {
-    let text = run.header.resolved.get("policy").cloned().unwrap_or_default().to_string();
+    let text = run
+        .header
+        .resolved
+        .get("policy")
+        .cloned()
+        .unwrap_or_default()
+        .to_string();
     let source = Source::row("the run's policy", &text, 1);
     let node = json::parse(&source)?;
     let mut found = Diagnostics::new();
-    let mut reader = crate::base::decode::Reader { source, diagnostics: &mut found };
+    let mut reader = crate::base::decode::Reader {
+        source,
+        diagnostics: &mut found,
+    };
     let policy = Policy::decode(&mut reader, Some(&node));
     let (policy, _) = found.finish(policy)?;
     let table = CaseTable::of_run(run);
-    Ok(decide(&table, &run.scorers, &policy, &DecisionContext::of_run(run)))
+    Ok(decide(
+        &table,
+        &run.scorers,
+        &policy,
+        &DecisionContext::of_run(run),
+    ))
 }

@@ -13,5 +13,8 @@ pub const SCHEMAS: [(&str, &str); 6] = [
 /// The schema of a name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static str> {
-    SCHEMAS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    SCHEMAS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
 }

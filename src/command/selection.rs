@@ -35,16 +35,29 @@ pub fn pair(
         Some(reference) => versions.resolve(reference)?,
         None => default_baseline(versions, &candidate, since)?,
     };
-    Ok(Pair { baseline, candidate, chosen })
+    Ok(Pair {
+        baseline,
+        candidate,
+        chosen,
+    })
 }
 
 /// What the candidate would replace: `stable`, else the highest version below it, else, of an
 /// unversioned file, the file at `HEAD`.
-fn default_baseline(versions: &Versions<'_>, candidate: &Resolved, since: Option<&str>) -> Result<Resolved, CommandError> {
+fn default_baseline(
+    versions: &Versions<'_>,
+    candidate: &Resolved,
+    since: Option<&str>,
+) -> Result<Resolved, CommandError> {
     if let Some(rev) = since {
         return baseline_at(versions, candidate, rev);
     }
-    let at_head = || versions.resolve(&VersionRef::Git { rev: "HEAD".to_owned(), target: None });
+    let at_head = || {
+        versions.resolve(&VersionRef::Git {
+            rev: "HEAD".to_owned(),
+            target: None,
+        })
+    };
     if matches!(versions.location(), PromptLocation::File { .. }) {
         return at_head().map_err(|error| no_baseline(candidate, Some(error)));
     }
@@ -53,19 +66,31 @@ fn default_baseline(versions: &Versions<'_>, candidate: &Resolved, since: Option
     }
     match below(versions, candidate)? {
         Some(number) => versions.resolve(&VersionRef::Number(number)),
-        None if candidate.prompt.number.is_none() => at_head().map_err(|error| no_baseline(candidate, Some(error))),
+        None if candidate.prompt.number.is_none() => {
+            at_head().map_err(|error| no_baseline(candidate, Some(error)))
+        }
         None => Err(no_baseline(candidate, None)),
     }
 }
 
-fn baseline_at(versions: &Versions<'_>, candidate: &Resolved, rev: &str) -> Result<Resolved, CommandError> {
-    let at = |target| versions.resolve(&VersionRef::Git { rev: rev.to_owned(), target });
+fn baseline_at(
+    versions: &Versions<'_>,
+    candidate: &Resolved,
+    rev: &str,
+) -> Result<Resolved, CommandError> {
+    let at = |target| {
+        versions.resolve(&VersionRef::Git {
+            rev: rev.to_owned(),
+            target,
+        })
+    };
     if matches!(versions.location(), PromptLocation::Registry(_)) {
         if let Ok(stable) = at(Some(GitTarget::Channel(Channel::stable()))) {
             return Ok(stable);
         }
         let latest = at(None).map_err(|error| no_baseline(candidate, Some(error)))?;
-        let same = latest.prompt.number.is_some() && latest.prompt.number == candidate.prompt.number;
+        let same =
+            latest.prompt.number.is_some() && latest.prompt.number == candidate.prompt.number;
         return match (same, below(versions, candidate)?) {
             (true, Some(number)) => at(Some(GitTarget::Number(number))),
             _ => Ok(latest),
@@ -82,13 +107,20 @@ fn below(versions: &Versions<'_>, candidate: &Resolved) -> Result<Option<u32>, C
         return Ok(files.iter().map(|file| file.number).max());
     };
     let files = versions.backend()?.versions(versions.slug())?;
-    Ok(files.iter().map(|file| file.number).filter(|n| *n < number).max())
+    Ok(files
+        .iter()
+        .map(|file| file.number)
+        .filter(|n| *n < number)
+        .max())
 }
 
 fn no_baseline(candidate: &Resolved, cause: Option<CommandError>) -> CommandError {
     let cause = cause.map_or(String::new(), |error| format!(": {error}"));
     CommandError::usage(
-        format!("there is no version that {} could be compared with{cause}", candidate.label),
+        format!(
+            "there is no version that {} could be compared with{cause}",
+            candidate.label
+        ),
         "to test one version against absolute rules, use `gate run`; to compare, name both versions",
     )
 }
@@ -103,8 +135,12 @@ impl Pair {
         }
         let (base, cand) = (&self.baseline, &self.candidate);
         if base.prompt.hash == cand.prompt.hash {
-            return Some(format!("{} and {} have the same content", base.label, cand.label));
+            return Some(format!(
+                "{} and {} have the same content",
+                base.label, cand.label
+            ));
         }
-        (cand.status == Some(Status::Deprecated)).then(|| format!("{} is deprecated: it was withdrawn", cand.label))
+        (cand.status == Some(Status::Deprecated))
+            .then(|| format!("{} is deprecated: it was withdrawn", cand.label))
     }
 }

@@ -19,7 +19,11 @@ pub fn load_all(project: &Project) -> Result<(Vec<Suite>, Diagnostics), CommandE
     let mut diagnostics = Diagnostics::new();
     let mut suites = Vec::new();
     for name in &names {
-        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let path = if folder.is_empty() {
+            name.clone()
+        } else {
+            format!("{folder}/{name}")
+        };
         let source = project.read(&path, MAX_SUITE)?;
         if is_suite(&source, &mut diagnostics) {
             suites.extend(decode(project, &source, &path, &mut diagnostics));
@@ -41,7 +45,10 @@ pub fn load_all(project: &Project) -> Result<(Vec<Suite>, Diagnostics), CommandE
 fn names(project: &Project, folder: &str) -> Result<Vec<String>, CommandError> {
     let missing = || {
         CommandError::usage(
-            format!("there is no folder {folder}/ with suites in {}", project.root.path()),
+            format!(
+                "there is no folder {folder}/ with suites in {}",
+                project.root.path()
+            ),
             "call gate in your project's folder, name it with -C, or write a first suite",
         )
     };
@@ -52,7 +59,11 @@ fn names(project: &Project, folder: &str) -> Result<Vec<String>, CommandError> {
         .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
         .collect();
     names.sort();
-    if names.is_empty() { Err(missing()) } else { Ok(names) }
+    if names.is_empty() {
+        Err(missing())
+    } else {
+        Ok(names)
+    }
 }
 
 /// Whether a file of `evals/` is a suite. Other kinds may lie there; a file without `gate:` may not.
@@ -70,28 +81,43 @@ fn is_suite(source: &Arc<Source>, diagnostics: &mut Diagnostics) -> bool {
         None => {
             let diagnostic = Diagnostic::error("missing-key", "the file does not say what it is")
                 .at(source, Span::default())
-                .help("add `gate: suite/1` for a suite, or move the file out of the suites' folder");
+                .help(
+                    "add `gate: suite/1` for a suite, or move the file out of the suites' folder",
+                );
             diagnostics.push(diagnostic);
             false
         }
     }
 }
 
-fn decode(project: &Project, source: &Arc<Source>, path: &str, diagnostics: &mut Diagnostics) -> Option<Suite> {
+fn decode(
+    project: &Project,
+    source: &Arc<Source>,
+    path: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<Suite> {
     let schemas = |written: &str| {
         let relative = suite::path::resolve(path, written).map_err(|error| error.to_string())?;
-        let source = project.read(&relative, MAX_SUITE).map_err(|error| super::error::chain(&error))?;
+        let source = project
+            .read(&relative, MAX_SUITE)
+            .map_err(|error| super::error::chain(&error))?;
         let node = crate::base::json::parse(&source).or_else(|_| yaml::parse(&source));
-        node.map(|node| node.to_json()).map_err(|found| found.to_string())
+        node.map(|node| node.to_json())
+            .map_err(|found| found.to_string())
     };
     suite::decode(source, path, &schemas, diagnostics)
 }
 
 fn check_names(suites: &[Suite], diagnostics: &mut Diagnostics) {
     for (index, suite) in suites.iter().enumerate() {
-        if let Some(first) = suites.iter().take(index).find(|earlier| earlier.name == suite.name) {
+        if let Some(first) = suites
+            .iter()
+            .take(index)
+            .find(|earlier| earlier.name == suite.name)
+        {
             let message = format!("the suite `{}` is already in {}", suite.name, first.path);
-            let diagnostic = Diagnostic::error("duplicate-name", message).at(&suite.source, Span::default());
+            let diagnostic =
+                Diagnostic::error("duplicate-name", message).at(&suite.source, Span::default());
             diagnostics.push(diagnostic.help("give one of them another `name`"));
         }
     }
@@ -107,23 +133,42 @@ pub fn choose(project: &Project, suites: Vec<Suite>) -> Result<Vec<Suite>, Comma
     for wanted in &settings.suite {
         if !names.contains(&wanted.as_str()) {
             let help = crate::base::decode::choices(wanted, &names);
-            return Err(CommandError::usage(format!("there is no suite `{wanted}`"), help));
+            return Err(CommandError::usage(
+                format!("there is no suite `{wanted}`"),
+                help,
+            ));
         }
     }
-    let slugs: Vec<&str> = suites.iter().map(|suite| suite.prompt.slug().as_str()).collect();
+    let slugs: Vec<&str> = suites
+        .iter()
+        .map(|suite| suite.prompt.slug().as_str())
+        .collect();
     if let Some(wanted) = &settings.prompt
         && !slugs.contains(&wanted.as_str())
     {
         let help = crate::base::decode::choices(wanted, &slugs);
-        return Err(CommandError::usage(format!("no suite tests a prompt `{wanted}`"), help));
+        return Err(CommandError::usage(
+            format!("no suite tests a prompt `{wanted}`"),
+            help,
+        ));
     }
     let chosen = suites.into_iter().filter(|suite| {
-        (settings.suite.is_empty() || settings.suite.iter().any(|name| name == suite.name.as_str()))
-            && settings.prompt.as_ref().is_none_or(|slug| slug == suite.prompt.slug().as_str())
+        (settings.suite.is_empty()
+            || settings
+                .suite
+                .iter()
+                .any(|name| name == suite.name.as_str()))
+            && settings
+                .prompt
+                .as_ref()
+                .is_none_or(|slug| slug == suite.prompt.slug().as_str())
     });
     let chosen: Vec<Suite> = chosen.collect();
     if chosen.is_empty() {
-        return Err(CommandError::usage("--suite and --prompt together choose no suite", "leave out one of the two"));
+        return Err(CommandError::usage(
+            "--suite and --prompt together choose no suite",
+            "leave out one of the two",
+        ));
     }
     Ok(chosen)
 }
@@ -133,12 +178,18 @@ pub fn choose(project: &Project, suites: Vec<Suite>) -> Result<Vec<Suite>, Comma
 /// # Errors
 /// When they test several; the message lists them.
 pub fn require_one_prompt(suites: &[Suite]) -> Result<(), CommandError> {
-    let mut slugs: Vec<&str> = suites.iter().map(|suite| suite.prompt.slug().as_str()).collect();
+    let mut slugs: Vec<&str> = suites
+        .iter()
+        .map(|suite| suite.prompt.slug().as_str())
+        .collect();
     slugs.sort_unstable();
     slugs.dedup();
     if slugs.len() <= 1 {
         return Ok(());
     }
     let message = format!("the suites test several prompts: {}", slugs.join(", "));
-    Err(CommandError::usage(message, "choose one with --prompt SLUG or --suite NAME"))
+    Err(CommandError::usage(
+        message,
+        "choose one with --prompt SLUG or --suite NAME",
+    ))
 }

@@ -57,15 +57,26 @@ impl<'p> Versions<'p> {
     /// The versions of a suite's prompt.
     #[must_use]
     pub fn of(project: &'p Project, suite: &Suite) -> Self {
-        let registry = suite.registry.clone().or_else(|| project.settings.registry.clone());
+        let registry = suite
+            .registry
+            .clone()
+            .or_else(|| project.settings.registry.clone());
         let registry = registry.unwrap_or_else(|| "prompts".to_owned());
-        Self { project, location: suite.prompt.clone(), registry }
+        Self {
+            project,
+            location: suite.prompt.clone(),
+            registry,
+        }
     }
 
     /// The versions of a prompt of a registry folder.
     #[must_use]
     pub fn of_slug(project: &'p Project, registry: &str, slug: &Slug) -> Self {
-        Self { project, location: PromptLocation::Registry(slug.clone()), registry: registry.to_owned() }
+        Self {
+            project,
+            location: PromptLocation::Registry(slug.clone()),
+            registry: registry.to_owned(),
+        }
     }
 
     /// The prompt's name.
@@ -105,7 +116,9 @@ impl<'p> Versions<'p> {
     /// When it means none, or the version can not be read.
     pub fn resolve(&self, reference: &VersionRef) -> Result<Resolved, CommandError> {
         match reference {
-            VersionRef::Number(_) | VersionRef::Channel(_) | VersionRef::Hash(_) => self.registered(reference),
+            VersionRef::Number(_) | VersionRef::Channel(_) | VersionRef::Hash(_) => {
+                self.registered(reference)
+            }
             VersionRef::Worktree => self.worktree(),
             VersionRef::File(path) => self.file(path),
             VersionRef::Git { rev, target } => self.git(rev, target.as_ref()),
@@ -116,7 +129,9 @@ impl<'p> Versions<'p> {
     fn registered(&self, reference: &VersionRef) -> Result<Resolved, CommandError> {
         let PromptLocation::Registry(slug) = &self.location else {
             return Err(CommandError::usage(
-                format!("`{reference}` is a version of a registry, but the suite tests an unversioned file"),
+                format!(
+                    "`{reference}` is a version of a registry, but the suite tests an unversioned file"
+                ),
                 "compare `git:REV` with `worktree`, or move the prompt into the registry",
             ));
         };
@@ -124,7 +139,10 @@ impl<'p> Versions<'p> {
         if backend.versions(slug)?.is_empty() {
             return Err(CommandError::usage(
                 format!("there is no prompt `{slug}` in {}/", self.registry),
-                format!("its versions are {}/{slug}/v1.yaml, v2.yaml and so on; `registry` of the suite names another folder", self.registry),
+                format!(
+                    "its versions are {}/{slug}/v1.yaml, v2.yaml and so on; `registry` of the suite names another folder",
+                    self.registry
+                ),
             ));
         }
         let found = registry::find(&backend, slug, reference)?;
@@ -143,7 +161,9 @@ impl<'p> Versions<'p> {
 
     fn worktree(&self) -> Result<Resolved, CommandError> {
         let slug = match &self.location {
-            PromptLocation::File { path, slug } => return self.plain_file(path, slug, "worktree", "worktree"),
+            PromptLocation::File { path, slug } => {
+                return self.plain_file(path, slug, "worktree", "worktree");
+            }
             PromptLocation::Registry(slug) => slug,
         };
         for extension in ["yaml", "md", "txt"] {
@@ -163,7 +183,13 @@ impl<'p> Versions<'p> {
         self.plain_file(path, self.slug(), &reference, &reference)
     }
 
-    fn plain_file(&self, path: &str, slug: &Slug, reference: &str, label: &str) -> Result<Resolved, CommandError> {
+    fn plain_file(
+        &self,
+        path: &str,
+        slug: &Slug,
+        reference: &str,
+        label: &str,
+    ) -> Result<Resolved, CommandError> {
         let source = self.project.read(path, MAX_PROMPT)?;
         decode_plain(&source, path, slug, reference, label)
     }
@@ -182,7 +208,11 @@ impl<'p> Versions<'p> {
         }
         let slug = self.slug();
         let folder = format!("{}/{slug}", self.registry);
-        let files: Vec<(u32, String)> = git.list(rev, &folder)?.into_iter().filter_map(|name| Some((version_number(&name)?, name))).collect();
+        let files: Vec<(u32, String)> = git
+            .list(rev, &folder)?
+            .into_iter()
+            .filter_map(|name| Some((version_number(&name)?, name)))
+            .collect();
         if files.is_empty() {
             return self.unversioned_at(&git, rev, slug, &reference);
         }
@@ -190,17 +220,34 @@ impl<'p> Versions<'p> {
             Some(GitTarget::Number(number)) => *number,
             None => files.iter().map(|(number, _)| *number).max().unwrap_or(0),
             Some(GitTarget::Channel(channel)) => {
-                let log = git.file(rev, &format!("{folder}/log.jsonl"))?.unwrap_or_default();
+                let log = git
+                    .file(rev, &format!("{folder}/log.jsonl"))?
+                    .unwrap_or_default();
                 let log = Log::decode(&Source::new(format!("{rev}:{folder}/log.jsonl"), &log));
-                let state = State::of(&log.map_err(|error| CommandError::Usage { message: super::error::chain(&error), help: None })?);
-                let latest = channel.is_latest().then(|| files.iter().map(|(number, _)| *number).max()).flatten();
+                let state = State::of(&log.map_err(|error| CommandError::Usage {
+                    message: super::error::chain(&error),
+                    help: None,
+                })?);
+                let latest = channel
+                    .is_latest()
+                    .then(|| files.iter().map(|(number, _)| *number).max())
+                    .flatten();
                 latest.or_else(|| state.channel(channel)).ok_or_else(|| {
-                    CommandError::usage(format!("at {rev} the prompt `{slug}` has no channel `{channel}`"), "name a version, such as `git:REV:v7`")
+                    CommandError::usage(
+                        format!("at {rev} the prompt `{slug}` has no channel `{channel}`"),
+                        "name a version, such as `git:REV:v7`",
+                    )
                 })?
             }
         };
-        let name = files.iter().find(|(n, _)| *n == number).map(|(_, name)| name.clone());
-        let path = format!("{folder}/{}", name.ok_or_else(|| not_at(&format!("{folder}/v{number}"), rev))?);
+        let name = files
+            .iter()
+            .find(|(n, _)| *n == number)
+            .map(|(_, name)| name.clone());
+        let path = format!(
+            "{folder}/{}",
+            name.ok_or_else(|| not_at(&format!("{folder}/v{number}"), rev))?
+        );
         let text = git.file(rev, &path)?.ok_or_else(|| not_at(&path, rev))?;
         let source = Source::new(format!("{rev}:{path}"), &text);
         let mut resolved = decode_numbered(&source, &path, slug, number)?;
@@ -209,7 +256,13 @@ impl<'p> Versions<'p> {
         Ok(resolved)
     }
 
-    fn unversioned_at(&self, git: &Git, rev: &str, slug: &Slug, reference: &str) -> Result<Resolved, CommandError> {
+    fn unversioned_at(
+        &self,
+        git: &Git,
+        rev: &str,
+        slug: &Slug,
+        reference: &str,
+    ) -> Result<Resolved, CommandError> {
         for extension in ["yaml", "md", "txt"] {
             let path = format!("{}/{slug}.{extension}", self.registry);
             if let Some(text) = git.file(rev, &path)? {
@@ -220,7 +273,12 @@ impl<'p> Versions<'p> {
         Err(not_at(&format!("{}/{slug}", self.registry), rev))
     }
 
-    fn stored(&self, reference: &VersionRef, pick: &RunPick, arm: RunArm) -> Result<Resolved, CommandError> {
+    fn stored(
+        &self,
+        reference: &VersionRef,
+        pick: &RunPick,
+        arm: RunArm,
+    ) -> Result<Resolved, CommandError> {
         let wanted = match pick {
             RunPick::Last => "last",
             RunPick::Prefix(prefix) => prefix,
@@ -232,18 +290,33 @@ impl<'p> Versions<'p> {
             RunArm::Baseline => Arm::Baseline,
         };
         let header = loaded.run.header.arm(arm).ok_or_else(|| {
-            CommandError::usage(format!("run {run_id} has no {}", arm.as_str()), "leave out `#baseline`")
+            CommandError::usage(
+                format!("run {run_id} has no {}", arm.as_str()),
+                "leave out `#baseline`",
+            )
         })?;
         let prompt = decode_stored(header, self.slug())?;
         let texts = LogTexts::open(&loaded.path, &loaded.run.cases)?;
-        let label = format!("{} in run {}", header.label, crate::base::text::byte_prefix(run_id.as_str(), 8));
+        let label = format!(
+            "{} in run {}",
+            header.label,
+            crate::base::text::byte_prefix(run_id.as_str(), 8)
+        );
         let index = crate::record::codec::index_cases(&loaded.run.cases);
-        let answers = Arc::new(RunAnswers { run: loaded.run, arm, texts, index });
+        let answers = Arc::new(RunAnswers {
+            run: loaded.run,
+            arm,
+            texts,
+            index,
+        });
         Ok(Resolved {
             reference: reference.to_string(),
             label,
             prompt: Arc::new(prompt),
-            stored: Some(Stored { run: run_id, answers }),
+            stored: Some(Stored {
+                run: run_id,
+                answers,
+            }),
             status: None,
             head: None,
         })
@@ -251,31 +324,65 @@ impl<'p> Versions<'p> {
 }
 
 fn not_at(path: &str, rev: &str) -> CommandError {
-    CommandError::usage(format!("{path} is not there at {rev}"), "name a revision at which the prompt exists")
+    CommandError::usage(
+        format!("{path} is not there at {rev}"),
+        "name a revision at which the prompt exists",
+    )
 }
 
 /// The number of a version's file, `v7.yaml`.
 fn version_number(name: &str) -> Option<u32> {
-    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".md")).or_else(|| name.strip_suffix(".txt"))?;
+    let stem = name
+        .strip_suffix(".yaml")
+        .or_else(|| name.strip_suffix(".md"))
+        .or_else(|| name.strip_suffix(".txt"))?;
     stem.strip_prefix('v')?.parse().ok()
 }
 
 fn form_of(path: &str) -> Form {
-    if path.ends_with(".yaml") || path.ends_with(".yml") { Form::Yaml } else { Form::Text }
+    if path.ends_with(".yaml") || path.ends_with(".yml") {
+        Form::Yaml
+    } else {
+        Form::Text
+    }
 }
 
-fn decode_plain(source: &Arc<Source>, path: &str, slug: &Slug, reference: &str, label: &str) -> Result<Resolved, CommandError> {
-    let expected = Expected { slug: slug.clone(), number: None, form: form_of(path) };
+fn decode_plain(
+    source: &Arc<Source>,
+    path: &str,
+    slug: &Slug,
+    reference: &str,
+    label: &str,
+) -> Result<Resolved, CommandError> {
+    let expected = Expected {
+        slug: slug.clone(),
+        number: None,
+        form: form_of(path),
+    };
     decode_expected(source, &expected, reference, label)
 }
 
-fn decode_numbered(source: &Arc<Source>, path: &str, slug: &Slug, number: u32) -> Result<Resolved, CommandError> {
-    let expected = Expected { slug: slug.clone(), number: Some(number), form: form_of(path) };
+fn decode_numbered(
+    source: &Arc<Source>,
+    path: &str,
+    slug: &Slug,
+    number: u32,
+) -> Result<Resolved, CommandError> {
+    let expected = Expected {
+        slug: slug.clone(),
+        number: Some(number),
+        form: form_of(path),
+    };
     let label = format!("v{number}");
     decode_expected(source, &expected, &label, &label)
 }
 
-fn decode_expected(source: &Arc<Source>, expected: &Expected, reference: &str, label: &str) -> Result<Resolved, CommandError> {
+fn decode_expected(
+    source: &Arc<Source>,
+    expected: &Expected,
+    reference: &str,
+    label: &str,
+) -> Result<Resolved, CommandError> {
     let mut diagnostics = Diagnostics::new();
     let version = prompt::decode(source, expected, &mut diagnostics);
     let (version, _) = diagnostics.finish(version)?;
@@ -290,9 +397,16 @@ fn decode_expected(source: &Arc<Source>, expected: &Expected, reference: &str, l
 }
 
 /// The version of a stored run, from the text that its log holds.
-fn decode_stored(header: &crate::record::ArmHeader, slug: &Slug) -> Result<PromptVersion, CommandError> {
+fn decode_stored(
+    header: &crate::record::ArmHeader,
+    slug: &Slug,
+) -> Result<PromptVersion, CommandError> {
     let source = Source::new(header.file.clone(), &header.text);
-    let expected = Expected { slug: slug.clone(), number: header.version, form: form_of(&header.file) };
+    let expected = Expected {
+        slug: slug.clone(),
+        number: header.version,
+        form: form_of(&header.file),
+    };
     let mut diagnostics = Diagnostics::new();
     let version = prompt::decode(&source, &expected, &mut diagnostics);
     let (version, _) = diagnostics.finish(version)?;
@@ -309,7 +423,11 @@ struct RunAnswers {
 
 impl StoredAnswers for RunAnswers {
     fn answer(&self, case: &CaseId, repeat: u32) -> Option<AttemptFinished> {
-        let trial = TrialId { case: *self.index.get(case.as_str())?, arm: self.arm, repeat };
+        let trial = TrialId {
+            case: *self.index.get(case.as_str())?,
+            arm: self.arm,
+            repeat,
+        };
         self.texts.attempt(self.run.trial(trial)?.reply_at?)
     }
 }

@@ -106,8 +106,13 @@ pub fn read_bytes(path: &Utf8Path, limit: u64) -> Result<Vec<u8>, FsError> {
 /// When it is missing or no regular file.
 pub fn open(path: &Utf8Path) -> Result<File, FsError> {
     let opened = open_regular(path);
-    let opened = opened.map_err(|source| FsError::Read { path: path.to_owned(), source })?;
-    opened.ok_or_else(|| FsError::NotRegular { path: path.to_owned() })
+    let opened = opened.map_err(|source| FsError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    opened.ok_or_else(|| FsError::NotRegular {
+        path: path.to_owned(),
+    })
 }
 
 /// Opens a regular file, and makes sure that it is the one that was looked at: what was put in its
@@ -219,13 +224,21 @@ pub fn append(path: &Utf8Path, bytes: &[u8]) -> Result<(), FsError> {
 ///
 /// # Errors
 /// When the file can not be written.
-pub fn write_with(path: &Utf8Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FsError> {
-    let error = |source| FsError::Write { path: path.to_owned(), source };
+pub fn write_with(
+    path: &Utf8Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), FsError> {
+    let error = |source| FsError::Write {
+        path: path.to_owned(),
+        source,
+    };
     let special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
     if special {
         let file = OpenOptions::new().write(true).open(path).map_err(error)?;
         let mut output = io::BufWriter::new(file);
-        return write(&mut output).and_then(|()| output.flush()).map_err(error);
+        return write(&mut output)
+            .and_then(|()| output.flush())
+            .map_err(error);
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_str().is_empty() => folder,
@@ -234,10 +247,16 @@ pub fn write_with(path: &Utf8Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     std::fs::create_dir_all(folder).map_err(error)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".gate-").suffix(".tmp");
-    let file = with_usual_mode(&mut builder).tempfile_in(folder).map_err(error)?;
+    let file = with_usual_mode(&mut builder)
+        .tempfile_in(folder)
+        .map_err(error)?;
     let mut output = io::BufWriter::new(file);
-    write(&mut output).and_then(|()| output.flush()).map_err(error)?;
-    let file = output.into_inner().map_err(|failed| error(failed.into_error()))?;
+    write(&mut output)
+        .and_then(|()| output.flush())
+        .map_err(error)?;
+    let file = output
+        .into_inner()
+        .map_err(|failed| error(failed.into_error()))?;
     file.persist(path).map_err(|failed| error(failed.error))?;
     Ok(())
 }

@@ -1,0 +1,51 @@
+//! Sends a command to its place and says what went wrong.
+
+use super::args::{Cli, Command};
+use super::exit::Exit;
+use super::{gate, inspect, output};
+use crate::base::text;
+use crate::command::CommandError;
+
+/// Runs a command to its exit code.
+pub fn dispatch(args: Cli) -> Exit {
+    let Cli { command, global } = args;
+    let result = match command {
+        None => inspect::overview(&global),
+        Some(Command::Compare(args)) => gate::compare(&global, &args),
+        Some(Command::Run(args)) => gate::run(&global, &args),
+        Some(Command::Lint(args)) => inspect::lint(&global, &args.select, args.show_settings),
+        Some(Command::Report(args)) => gate::report(&global, &args),
+        Some(Command::Prompt(args)) => inspect::prompt(&global, &args),
+        Some(Command::Cache(args)) => inspect::cache(&global, &args),
+        Some(Command::Schema { name }) => inspect::schema(name.as_deref()),
+        Some(Command::Completions { shell }) => inspect::completions(shell),
+    };
+    result.unwrap_or_else(|error| show_error(&error))
+}
+
+/// Says what went wrong, where, and what to do.
+fn show_error(error: &CommandError) -> Exit {
+    let exit = Exit::of_error(error);
+    match error {
+        CommandError::Findings(found) => output::say(&found.to_string()),
+        CommandError::Usage { message, help } | CommandError::Infra { message, help, .. } => {
+            output::say(&format!("error: {}", text::visible(message)));
+            if let Some(help) = help {
+                output::say(&format!("  help: {}", text::visible(help)));
+            }
+        }
+    }
+    let reason = match error {
+        CommandError::Infra {
+            reason, message, ..
+        } => format!("{reason}: {}", message.lines().next().unwrap_or_default()),
+        other => other
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    output::last_line(exit, &reason);
+    exit
+}

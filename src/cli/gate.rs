@@ -1,0 +1,157 @@
+//! The commands that run suites, with signals and progress, and the report of what came out.
+
+use super::args::{CompareArgs, GateArgs, Global, ReportArgs, RunArgs};
+use super::exit;
+use super::exit::Exit;
+use super::output::{self, Terminal};
+use super::progress::{Form, Progress};
+use super::project::{caller_folder, gate_layers, global_layers, open, report_layers};
+use super::{reports, signals};
+use crate::command::run::{Flags, Hooks};
+use crate::command::{self, CommandError, Outcome, Project};
+use crate::dataset::Filter;
+use crate::registry::reference::VersionRef;
+
+fn version(text: &str) -> Result<VersionRef, CommandError> {
+    text.parse()
+        .map_err(|error: crate::registry::reference::ReferenceError| {
+            CommandError::usage(
+                error.to_string(),
+                "write v8, stable, latest, git:REV, worktree, file:PATH, sha256:… or run:ID",
+            )
+        })
+}
+
+fn run_flags(gate: &GateArgs, changed_since: Option<String>) -> Result<Flags, CommandError> {
+    let mut segments = Vec::new();
+    for segment in &gate.select.segment {
+        let (key, value) = segment.split_once('=').ok_or_else(|| {
+            CommandError::usage(
+                format!("`{segment}` is no segment"),
+                "write --segment KEY=VALUE",
+            )
+        })?;
+        segments.push((key.to_owned(), value.to_owned()));
+    }
+    Ok(Flags {
+        filter: Filter {
+            cases: gate.select.case.clone(),
+            tags: gate.select.tag.clone(),
+            segments,
+        },
+        shard: None,
+        allow_empty: gate.select.allow_empty,
+        seed: gate.select.seed,
+        repeat: gate.select.repeat,
+        no_gate: gate.no_gate,
+        changed_since,
+    })
+}
+
+pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, CommandError> {
+    let (baseline, candidate) = match args.versions.as_slice() {
+        [] => (None, None),
+        [candidate] => (None, Some(version(candidate)?)),
+        [baseline, candidate, ..] => (Some(version(baseline)?), Some(version(candidate)?)),
+    };
+    let flags = run_flags(&args.gate, args.changed_since.clone())?;
+    let project = open(
+        global,
+        gate_layers(global, &args.gate),
+        Some(&args.gate.how),
+    )?;
+    gate(global, &project, async |hooks: &mut Hooks<'_>| {
+        command::compare::compare(
+            &project,
+            baseline.as_ref(),
+            candidate.as_ref(),
+            &flags,
+            hooks,
+        )
+        .await
+    })
+}
+
+pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, CommandError> {
+    let wanted = args.version.as_deref().map(version).transpose()?;
+    let flags = run_flags(&args.gate, None)?;
+    let project = open(
+        global,
+        gate_layers(global, &args.gate),
+        Some(&args.gate.how),
+    )?;
+    gate(global, &project, async |hooks: &mut Hooks<'_>| {
+        command::run::run(&project, wanted.as_ref(), &flags, hooks).await
+    })
+}
+
+/// Carries out a command that runs suites, with signals and progress, and reports it.
+fn gate(
+    global: &Global,
+    project: &Project,
+    work: impl AsyncFnOnce(&mut Hooks<'_>) -> Result<Outcome, CommandError>,
+) -> Result<Exit, CommandError> {
+    let terminal = Terminal::detect(&project.settings.color);
+    let form = Form::choose(
+        &project.settings.progress,
+        project.settings.quiet,
+        terminal.live,
+    );
+    let mut progress = Progress::new(form);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime
+        .map_err(|error| CommandError::infra("io", format!("failed to start: {error}"), None))?;
+    let outcome = runtime.block_on(async {
+        let mut listening = tokio::task::JoinSet::new();
+        let interrupts = signals::listen(&mut listening);
+        let quiet = project.settings.quiet;
+        let mut say = |line: &str| {
+            if !quiet {
+                output::say(line);
+            }
+        };
+        let mut hooks = Hooks {
+            interrupts,
+            observer: &mut progress,
+            say: &mut say,
+        };
+        work(&mut hooks).await
+    });
+    progress.clear();
+    finish(global, project, &outcome?, terminal)
+}
+
+/// Writes the reports of an outcome and says how it ends.
+fn finish(
+    global: &Global,
+    project: &Project,
+    outcome: &Outcome,
+    terminal: Terminal,
+) -> Result<Exit, CommandError> {
+    let base = caller_folder(global)?;
+    let (exit, note) = exit::conclude(outcome);
+    let message = note.message.clone();
+    let reason = note.reason.clone();
+    let written = reports::write(project, outcome, note, terminal, &base)?;
+    for path in &written.paths {
+        output::say(&format!("wrote {path}"));
+    }
+    let said = if reason == message {
+        message
+    } else {
+        format!("{reason}: {message}")
+    };
+    output::last_line(exit, &said);
+    Ok(exit)
+}
+
+pub(super) fn report(global: &Global, args: &ReportArgs) -> Result<Exit, CommandError> {
+    let mut layers = global_layers(global);
+    report_layers(&mut layers, &args.reports);
+    let project = open(global, layers, None)?;
+    let outcome = command::report::report(&project, &args.run, args.no_gate)?;
+    let terminal = Terminal::detect(&project.settings.color);
+    finish(global, &project, &outcome, terminal)
+}

@@ -1,0 +1,186 @@
+//! The commands that look and do not run: overview, lint, prompts, cache, schemas, completions.
+
+use camino::Utf8Path;
+
+use super::args::{CacheCommand, Global, PromptCommand, SelectArgs};
+use super::exit::Exit;
+use super::output;
+use super::project::{global_layers, open, select_layers};
+use super::reports;
+use crate::base::time::parse_duration;
+use crate::base::{Severity, text};
+use crate::command::{self, CommandError, Project};
+
+pub(super) fn lint(
+    global: &Global,
+    select: &SelectArgs,
+    show_settings: bool,
+) -> Result<Exit, CommandError> {
+    let mut layers = global_layers(global);
+    select_layers(&mut layers, select);
+    let project = open(global, layers, None)?;
+    if show_settings {
+        print(&settings_table(&project))?;
+    }
+    let linted = command::lint::lint(&project)?;
+    if !linted.found.is_empty() {
+        output::say(&linted.found.to_string());
+    }
+    let (errors, warnings) = (
+        linted.found.count(Severity::Error),
+        linted.found.count(Severity::Warning),
+    );
+    let mut summary = String::new();
+    for (suite, sentence) in &linted.can_show {
+        summary.push_str(&format!("{suite}: {sentence}\n"));
+    }
+    summary.push_str(&format!(
+        "{}, {}\n",
+        text::count(errors, "error"),
+        text::count(warnings, "warning")
+    ));
+    print(&summary)?;
+    let exit = if errors > 0 { Exit::Usage } else { Exit::Ok };
+    output::last_line(exit, &text::count(errors, "error"));
+    Ok(exit)
+}
+
+fn settings_table(project: &Project) -> String {
+    let mut table = String::new();
+    for key in &crate::settings::keys::KEYS {
+        let given = project.layers.get(key.name);
+        let value = given.map_or_else(|| key.default.to_owned(), |given| given.texts.join(", "));
+        let origin = given.map_or_else(|| "default".to_owned(), |given| given.origin.to_string());
+        let shown = if value.is_empty() { "(none)" } else { &value };
+        table.push_str(&format!(
+            "{:<14} {:<24} {origin}\n",
+            key.name,
+            text::visible_line(shown)
+        ));
+    }
+    table
+}
+
+fn print(text: &str) -> Result<(), CommandError> {
+    output::data(|out| out.write_all(text.as_bytes())).map_err(|error| {
+        CommandError::infra("io", format!("failed to write to stdout: {error}"), None)
+    })
+}
+
+pub(super) fn overview(global: &Global) -> Result<Exit, CommandError> {
+    let project = open(global, global_layers(global), None)?;
+    let overview = command::overview::overview(&project)?;
+    print(&reports::overview(&overview))?;
+    // A CI step that lost its command must not be green.
+    output::last_line(Exit::Usage, "no command was given");
+    Ok(Exit::Usage)
+}
+
+pub(super) fn prompt(global: &Global, args: &PromptCommand) -> Result<Exit, CommandError> {
+    let project = open(global, global_layers(global), None)?;
+    match args {
+        PromptCommand::List => {
+            let listed = command::prompt::list(&project)?;
+            if listed.is_empty() {
+                return Err(CommandError::usage(
+                    "there is no prompt in the registry",
+                    "write prompts/<slug>/v1.yaml, or test an unversioned file",
+                ));
+            }
+            print(&reports::prompts(&listed))?;
+        }
+        PromptCommand::Show { version } => {
+            let found = command::prompt::find(&project, version)?;
+            let source = &found.prompt.source;
+            let status = found
+                .status
+                .map_or(String::new(), |status| format!(", {}", status.word()));
+            output::say(&format!(
+                "{}@{} {}{status} ({})",
+                found.prompt.slug, found.label, found.prompt.hash, source.name
+            ));
+            print(&text::visible(&source.text))?;
+        }
+        PromptCommand::Diff { before, after } => {
+            let (before, after, difference) = command::prompt::diff(&project, before, after)?;
+            output::say(&format!(
+                "{}@{} -> {}@{}",
+                before.prompt.slug, before.label, after.prompt.slug, after.label
+            ));
+            if before.prompt.hash == after.prompt.hash {
+                output::say("the two have the same content");
+            }
+            print(&difference)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+pub(super) fn cache(global: &Global, args: &CacheCommand) -> Result<Exit, CommandError> {
+    let project = open(global, global_layers(global), None)?;
+    match args {
+        CacheCommand::Stats => {
+            let stats = command::cache::stats(&project)?;
+            print(&format!(
+                "{}, {}, {} stale, {:.1} MiB in {}\n",
+                text::count(stats.answers, "answer"),
+                text::count(stats.segments, "segment"),
+                text::thousands(stats.stale),
+                stats.bytes as f64 / 1_048_576.0,
+                Utf8Path::new(".gate/cache")
+            ))?;
+        }
+        CacheCommand::Prune {
+            older_than,
+            max_size,
+        } => {
+            let age = older_than
+                .as_deref()
+                .map(parse_duration)
+                .transpose()
+                .map_err(|error| {
+                    CommandError::usage(error.to_string(), "write an age such as 30d or 12h")
+                })?;
+            let pruned = command::cache::prune(
+                &project,
+                age,
+                max_size.map(|mib| mib.saturating_mul(1 << 20)),
+            )?;
+            print(&format!(
+                "kept {}, dropped {}, freed {:.1} MiB\n",
+                text::count(pruned.kept, "answer"),
+                text::thousands(pruned.dropped),
+                pruned.freed as f64 / 1_048_576.0
+            ))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+pub(super) fn schema(name: Option<&str>) -> Result<Exit, CommandError> {
+    let names: Vec<&str> = command::schema::SCHEMAS
+        .iter()
+        .map(|(name, _)| *name)
+        .collect();
+    let Some(name) = name else {
+        print(&format!("{}\n", names.join("\n")))?;
+        return Ok(Exit::Ok);
+    };
+    let text = command::schema::find(name).ok_or_else(|| {
+        CommandError::usage(
+            format!("there is no schema `{name}`"),
+            crate::base::decode::choices(name, &names),
+        )
+    })?;
+    print(text)?;
+    Ok(Exit::Ok)
+}
+
+pub(super) fn completions(shell: clap_complete::Shell) -> Result<Exit, CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut super::args::description(), "gate", &mut script);
+    output::data(|out| out.write_all(&script)).map_err(|error| {
+        CommandError::infra("io", format!("failed to write to stdout: {error}"), None)
+    })?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,137 @@
+//! Opens the project around a command with the settings that flags and the environment give.
+
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+use super::args::{GateArgs, Global, HowArgs, ReportFiles, SelectArgs};
+use super::env;
+use crate::command::{CommandError, Permissions, Project, Surroundings};
+use crate::settings::{Layers, Origin};
+
+fn flag(layers: &mut Layers, key: &'static str, value: Option<&String>) {
+    if let Some(value) = value {
+        layers.put(key, vec![value.clone()], Origin::Flag);
+    }
+}
+
+fn flags(layers: &mut Layers, key: &'static str, values: &[String]) {
+    if !values.is_empty() {
+        layers.put(key, values.to_vec(), Origin::Flag);
+    }
+}
+
+fn switch(layers: &mut Layers, key: &'static str, on: bool) {
+    if on {
+        layers.put(key, vec!["true".to_owned()], Origin::Flag);
+    }
+}
+
+pub(super) fn global_layers(global: &Global) -> Layers {
+    let mut layers = Layers::default();
+    env::read_settings(&mut layers);
+    flag(&mut layers, "profile", global.profile.as_ref());
+    flag(&mut layers, "color", global.color.as_ref());
+    switch(&mut layers, "quiet", global.quiet);
+    switch(&mut layers, "verbose", global.verbose);
+    layers
+}
+
+pub(super) fn select_layers(layers: &mut Layers, select: &SelectArgs) {
+    flags(layers, "suite", &select.suite);
+    flag(layers, "prompt", select.prompt.as_ref());
+    flag(layers, "registry", select.registry.as_ref());
+}
+
+pub(super) fn report_layers(layers: &mut Layers, files: &ReportFiles) {
+    flags(layers, "junit", &files.junit);
+    flags(layers, "json", &files.json);
+    flags(layers, "markdown", &files.markdown);
+    flag(layers, "output", files.output.as_ref());
+    flag(layers, "junit_profile", files.junit_profile.as_ref());
+    flag(layers, "junit_cases", files.junit_cases.as_ref());
+    flag(layers, "format", files.format.as_ref());
+}
+
+fn how_layers(layers: &mut Layers, how: &HowArgs) {
+    flag(layers, "concurrency", how.concurrency.as_ref());
+    flag(layers, "rate", how.rate.as_ref());
+    flag(layers, "timeout", how.timeout.as_ref());
+    flag(layers, "retries", how.retries.as_ref());
+    flag(layers, "deadline", how.deadline.as_ref());
+    flag(layers, "cache", how.cache.as_ref());
+    flag(layers, "progress", how.progress.as_ref());
+    switch(layers, "offline", how.offline);
+    if how.no_cache {
+        layers.put("cache", vec!["off".to_owned()], Origin::Flag);
+    }
+}
+
+pub(super) fn open(
+    global: &Global,
+    layers: Layers,
+    how: Option<&HowArgs>,
+) -> Result<Project, CommandError> {
+    let io = |error: std::io::Error| {
+        CommandError::usage(
+            format!("the working folder can not be used: {error}"),
+            "call gate elsewhere, or name a folder with -C",
+        )
+    };
+    let here = env::folder().map_err(io)?;
+    let folder = match &global.folder {
+        Some(folder) => here.join(folder).canonicalize().map_err(|error| {
+            CommandError::usage(
+                format!("-C {}: {error}", folder.display()),
+                "name a folder that exists",
+            )
+        })?,
+        None => here,
+    };
+    let none = HowArgs::default();
+    let how = how.unwrap_or(&none);
+    let permissions = Permissions {
+        hosts: env::permission_list(&how.allow_host, "GATE_ALLOW_HOST"),
+        paths: env::permission_list(&how.allow_path, "GATE_ALLOW_PATH")
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        exec: how.allow_exec || env::switch("GATE_ALLOW_EXEC"),
+    };
+    Project::open(Surroundings {
+        folder,
+        layers,
+        permissions,
+        variables: env::variables(),
+        clock: Arc::new(env::SystemClock),
+    })
+}
+
+/// The layers of a command that runs suites.
+pub(super) fn gate_layers(global: &Global, gate: &GateArgs) -> Layers {
+    let mut layers = global_layers(global);
+    select_layers(&mut layers, &gate.select);
+    report_layers(&mut layers, &gate.reports);
+    how_layers(&mut layers, &gate.how);
+    layers
+}
+
+/// The folder that paths of the command line are relative to.
+pub(super) fn caller_folder(global: &Global) -> Result<Utf8PathBuf, CommandError> {
+    let here = env::folder().map_err(|error| {
+        CommandError::usage(
+            format!("the working folder can not be used: {error}"),
+            "call gate elsewhere",
+        )
+    })?;
+    let folder = global
+        .folder
+        .as_ref()
+        .map_or(here.clone(), |folder| here.join(folder));
+    Utf8PathBuf::from_path_buf(folder).map_err(|path| {
+        CommandError::usage(
+            format!("{} is not UTF-8", path.display()),
+            "call gate in a folder with a plain name",
+        )
+    })
+}
