@@ -1,0 +1,11 @@
+//! End-to-end tests: the binary as a user runs it, in a project of its own, against the mock and
+//! against an HTTP server on loopback.
+
+mod bad_input;
+mod compare;
+mod faults;
+mod inspect;
+mod reports;
+mod sandbox;
+mod server;
+mod versions;

@@ -1,0 +1,187 @@
+//! The files that machines read, made from hostile answers.
+
+use std::process::Command;
+
+use crate::sandbox::Sandbox;
+
+const HOSTILE: &str = "gate: mock/1\nrules:\n  - { when: { system: friendly, case: c2 }, reply: \"]]></failure><testcase name='forged'/> \\u001b[31m @team #1 ```\\n::error::x\\n\\ufffe <script>alert(1)</script> |\" }\n  - { reply: \"{{expected}}\" }\n";
+
+fn hostile() -> Sandbox {
+    let sandbox = Sandbox::smallest();
+    sandbox.write("fixtures/label.mock.yaml", HOSTILE);
+    sandbox
+}
+
+#[test]
+fn a_hostile_answer_forges_no_test_case() {
+    let sandbox = hostile();
+    for profile in ["common", "strict"] {
+        sandbox
+            .gate(&[
+                "compare",
+                "v1",
+                "v2",
+                "--junit",
+                "out.xml",
+                "--junit-profile",
+                profile,
+            ])
+            .exits(0);
+        let xml = sandbox.read("out.xml");
+        let mut reader = quick_xml::Reader::from_str(&xml);
+        let (mut cases, mut failures) = (Vec::new(), 0);
+        loop {
+            match reader.read_event().expect("well-formed XML") {
+                quick_xml::events::Event::Eof => break,
+                quick_xml::events::Event::Start(element)
+                | quick_xml::events::Event::Empty(element) => match element.name().as_ref() {
+                    b"testcase" => {
+                        let name = element.try_get_attribute("name").unwrap().unwrap();
+                        cases.push(String::from_utf8_lossy(&name.value).into_owned());
+                    }
+                    b"failure" => failures += 1,
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        for id in ["c1", "c2", "c3"] {
+            assert_eq!(
+                cases.iter().filter(|name| *name == id).count(),
+                1,
+                "{cases:?}"
+            );
+        }
+        assert!(
+            !cases.iter().any(|name| name.contains("forged")),
+            "{cases:?}"
+        );
+        assert_eq!(failures, 1, "{xml}");
+        assert!(!xml.contains('\u{1b}') && !xml.contains('\u{fffe}'));
+    }
+}
+
+#[test]
+fn the_strict_profile_is_valid_by_the_schema_of_jenkins() {
+    if Command::new("xmllint").arg("--version").output().is_err() {
+        eprintln!(
+            "SKIPPED: xmllint is not installed, so JUnit was not validated against the schema"
+        );
+        return;
+    }
+    let sandbox = hostile();
+    sandbox
+        .gate(&[
+            "compare",
+            "v1",
+            "v2",
+            "--junit",
+            "out.xml",
+            "--junit-profile",
+            "strict",
+        ])
+        .exits(0);
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/junit/junit-10.xsd");
+    let output = Command::new("xmllint")
+        .args(["--noout", "--schema", schema])
+        .arg(sandbox.path("out.xml"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn the_result_document_fits_its_schema() {
+    let sandbox = hostile();
+    sandbox
+        .gate(&["compare", "v1", "v2", "--json", "out.json"])
+        .exits(0);
+    let schema: serde_json::Value =
+        serde_json::from_str(&sandbox.gate(&["schema", "result"]).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let result = sandbox.json("out.json");
+    let errors: Vec<String> = validator
+        .iter_errors(&result)
+        .map(|error| format!("{} at {}", error, error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[test]
+fn no_stream_carries_what_an_answer_says_to_the_terminal() {
+    let sandbox = hostile();
+    let ran = sandbox.gate(&["compare", "v1", "v2", "-v"]);
+    assert!(
+        !ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'),
+        "{}\n{}",
+        ran.stdout,
+        ran.stderr
+    );
+}
+
+#[test]
+fn in_github_actions_summary_outputs_and_annotations_are_written() {
+    let mut sandbox = hostile();
+    sandbox.set("GITHUB_ACTIONS", "true");
+    for (variable, file) in [
+        ("GITHUB_STEP_SUMMARY", "summary.md"),
+        ("GITHUB_OUTPUT", "outputs.txt"),
+    ] {
+        sandbox.write(file, "");
+        let path = sandbox.path(file).to_string_lossy().into_owned();
+        sandbox.set(variable, &path);
+    }
+    let ran = sandbox.gate(&["compare", "v1", "v2", "--junit", "gate.xml"]);
+    ran.exits(0);
+    let outputs = sandbox.read("outputs.txt");
+    assert!(
+        outputs.contains("verdict")
+            && outputs.contains("inconclusive")
+            && outputs.contains("gate.xml"),
+        "{outputs}"
+    );
+    let summary = sandbox.read("summary.md");
+    assert!(
+        !summary.contains("@team") && !summary.contains("<script>"),
+        "{summary}"
+    );
+    assert!(
+        ran.stdout
+            .lines()
+            .filter(|line| line.starts_with("::"))
+            .all(|line| line.starts_with("::error ")
+                || line.starts_with("::warning ")
+                || line.starts_with("::notice ")),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn reports_go_to_stdout_folders_and_devices() {
+    let sandbox = Sandbox::smallest();
+    let printed = sandbox.gate(&["compare", "v1", "v2", "--json", "-"]);
+    printed.exits(0);
+    let result: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
+    assert_eq!(result["schema"], "gate/result@1");
+    sandbox
+        .gate(&["compare", "v1", "v2", "-o", "reports"])
+        .exits(0);
+    for file in ["gate.xml", "gate.json", "gate.md"] {
+        assert!(sandbox.path("reports").join(file).exists(), "{file}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_infra_error() {
+    let sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&["compare", "v1", "v2", "--json", "/dev/full"])
+        .exits(3)
+        .says("gate: infra: io");
+}
