@@ -12,3 +12,6 @@ pub use compare::{Amount, Fill, Measure, PairState, Pairing, Pairs};
 pub use flaky::{FlakyCase, Reliability, flaky_cases, reliability};
 pub use segment::{Segment, segments};
 pub use table::{ArmCell, CaseRow, CaseTable, Transition};
+
+#[cfg(test)]
+mod tests;

@@ -106,6 +106,7 @@ pub fn decide(
         verdict,
         unusable: unusable.as_ref(),
         repeated: pairing.repeated,
+        unanswered_offline,
     };
     let mut rules = account.rules();
     if unusable.is_some() {

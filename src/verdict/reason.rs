@@ -2,6 +2,7 @@
 //! reason. They need no statistics to be understood.
 
 mod message;
+mod note;
 mod phrase;
 mod rule;
 
@@ -21,6 +22,8 @@ pub(super) struct Account<'a> {
     pub verdict: Verdict,
     pub unusable: Option<&'a Unusable>,
     pub repeated: bool,
+    /// Whether an answer is missing that nothing could fetch offline: then no doubt is let through.
+    pub unanswered_offline: bool,
 }
 
 impl Account<'_> {

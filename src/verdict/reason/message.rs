@@ -1,7 +1,8 @@
-//! The first sentence of a decision and those below it.
+//! The first sentence of a decision, `exit.message`.
 
 use super::Account;
 use super::phrase::{count, number, p_value, percent, points_long, ratio, share_of};
+use super::rule::open;
 use crate::chat::AnswerFault;
 use crate::verdict::decide::{DecisionContext, Unusable};
 use crate::verdict::policy::{OnInconclusive, Policy, Preset};
@@ -68,7 +69,7 @@ impl Account<'_> {
     }
 
     /// A fragment as a sentence: a capital, unless it begins with the candidate's name, and a stop.
-    fn sentence(&self, fragment: &str) -> String {
+    pub(super) fn sentence(&self, fragment: &str) -> String {
         let mut sentence = format!("{fragment}.");
         let named = fragment.starts_with(self.candidate()) && !self.context.candidate.is_empty();
         if let Some(first) = sentence.get_mut(..1).filter(|_| !named) {
@@ -77,7 +78,7 @@ impl Account<'_> {
         sentence
     }
 
-    fn main(&self) -> Option<&Judged> {
+    pub(super) fn main(&self) -> Option<&Judged> {
         self.scenario
             .judged
             .iter()
@@ -281,7 +282,7 @@ impl Account<'_> {
             );
         }
         if rule.kind != Kind::Main || evidence.barrier.is_some() {
-            return format!("{}: {}; {}.", rule.id, self.change(rule), self.open(rule));
+            return format!("{}: {}; {}.", rule.id, self.change(rule), open(rule));
         }
         let (worse, better) = evidence.moved;
         let cases = count(evidence.n, "case");
@@ -301,179 +302,6 @@ impl Account<'_> {
             "{cases} {are} too few to tell: {loses}, and wins {}.",
             number(better)
         )
-    }
-
-    /// The sentences below the first.
-    pub(in crate::verdict) fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.unusable.is_none() {
-            match self.verdict {
-                Verdict::Fail => self.fail_notes(&mut notes),
-                Verdict::Pass => self.pass_notes(&mut notes),
-                Verdict::Inconclusive => notes.push(self.blocking_note()),
-                Verdict::Skipped | Verdict::Error => {}
-            }
-        }
-        notes.extend(self.missing_notes());
-        notes.extend(filter_note(self.context));
-        notes
-    }
-
-    fn fail_notes(&self, notes: &mut Vec<String>) {
-        notes.extend(self.where_it_broke());
-        if let Some(main) = self.main()
-            && main.finding
-                == (Finding::Regression {
-                    within_margin: true,
-                })
-        {
-            notes.push(format!(
-                "The loss is within the margin of {}, but it is proven, and the policy does not \
-                 tolerate that.",
-                points_long(main.limit)
-            ));
-        }
-        let decided = self.deciding();
-        let parts = self.scenario.parts().into_iter();
-        let others: Vec<String> = parts
-            .filter(|part| Some(*part) != decided)
-            .filter(|part| self.scenario.vote(*part) == Some(RuleVerdict::Fail))
-            .filter_map(|part| self.id(part))
-            .collect();
-        if !others.is_empty() {
-            notes.push(format!("Also broken: {}.", others.join(", ")));
-        }
-    }
-
-    /// The segment that holds most of the lost cases, where one stands out.
-    fn where_it_broke(&self) -> Option<String> {
-        let main = self.main()?;
-        let lost = main.evidence.pairs?.regressions;
-        let failed = matches!(main.finding, Finding::Regression { .. });
-        if !failed || lost < 2 {
-            return None;
-        }
-        let stands_out = |rule: &&Judged| {
-            rule.evidence.pairs.is_some_and(|pairs| {
-                let (here, all) = (pairs.regressions as f64, lost as f64);
-                let expected = pairs.n as f64 / main.evidence.n.max(1) as f64;
-                2.0 * here > all && here / all > 1.3 * expected
-            })
-        };
-        let segments = self
-            .scenario
-            .judged
-            .iter()
-            .filter(|rule| rule.kind == Kind::Segment);
-        let worst = segments.filter(stands_out).max_by_key(|rule| {
-            let pairs = rule.evidence.pairs.unwrap_or_default();
-            (pairs.regressions, std::cmp::Reverse(pairs.n))
-        })?;
-        let pairs = worst.evidence.pairs?;
-        let name = worst.segment.as_deref()?;
-        let here = match pairs.regressions {
-            here if here == lost => format!("All {lost}"),
-            here => format!("{here} of the {lost}"),
-        };
-        let share = share_of(pairs.regressions, pairs.n);
-        Some(format!(
-            "{here} are in {name}: {share} of the cases there broke."
-        ))
-    }
-
-    fn pass_notes(&self, notes: &mut Vec<String>) {
-        let Some(main) = self.main() else {
-            return;
-        };
-        let bound = self.sentence(&self.bound(main));
-        let gated = |rule: &&Judged| rule.kind == Kind::Segment && rule.gating;
-        let segments = if self.scenario.judged.iter().any(|rule| gated(&rule)) {
-            " No segment fails."
-        } else {
-            ""
-        };
-        notes.push(format!("{bound}{segments}"));
-        for rule in self
-            .scenario
-            .judged
-            .iter()
-            .filter(|rule| rule.kind != Kind::Main)
-        {
-            if rule.finding == Finding::Tolerated && rule.gating {
-                notes.push(format!("{}: {}.", rule.id, self.judged_reason(rule)));
-            }
-        }
-        for rule in self.scenario.judged.iter().filter(|rule| !rule.gating) {
-            if let (RuleVerdict::Fail, Some(p)) = (rule.verdict(), rule.p_adjusted) {
-                let p = p_value(p);
-                notes.push(format!(
-                    "Watched, not gating: {} is worse (p = {p}).",
-                    rule.id
-                ));
-            }
-        }
-    }
-
-    fn blocking_note(&self) -> String {
-        if self.missing.offline > 0 || self.context.offline {
-            return "This is not a pass, and it blocks (offline, exit 4); run it again with access to \
-                    the model."
-                .to_owned();
-        }
-        let policy = self.policy;
-        let (preset, choice) = (policy.preset.as_str(), policy.on_inconclusive);
-        let by_preset = Policy::preset(policy.preset).on_inconclusive == choice;
-        let source = if by_preset {
-            format!("preset {preset}")
-        } else {
-            format!("on_inconclusive: {}", choice.as_str())
-        };
-        match choice {
-            OnInconclusive::Block => {
-                format!("This is not a pass, and it blocks ({source}, exit 4).")
-            }
-            OnInconclusive::Warn if policy.preset == Preset::Smoke => format!(
-                "This is not a pass. It does not block here ({source}, exit 0); `promote` would."
-            ),
-            OnInconclusive::Warn => {
-                format!("This is not a pass. It does not block here ({source}, exit 0).")
-            }
-        }
-    }
-
-    fn missing_notes(&self) -> Vec<String> {
-        let note = self.missing;
-        let noun = if self.missing_pairs() { "pair" } else { "case" };
-        let mut notes = Vec::new();
-        if note.missing > 0 {
-            let have = if note.missing == 1 { "has" } else { "have" };
-            let without = match note.without {
-                without if without == self.verdict || self.unusable.is_some() => String::new(),
-                without => format!(
-                    "; without a look at them the verdict is {}",
-                    without.as_str()
-                ),
-            };
-            notes.push(format!(
-                "{} {have} no answer{without}. `--resume` sends what is missing again.",
-                count(note.missing, noun)
-            ));
-        }
-        if note.offline > 0 {
-            let was = if note.offline == 1 { "was" } else { "were" };
-            notes.push(format!(
-                "{} {was} left out: no answer in the cache, and nothing may leave the machine.",
-                count(note.offline, noun)
-            ));
-        }
-        if note.stopped > 0 {
-            let was = if note.stopped == 1 { "was" } else { "were" };
-            notes.push(format!(
-                "{} {was} not run: nothing to come could change the verdict.",
-                count(note.stopped, noun)
-            ));
-        }
-        notes
     }
 }
 

@@ -38,9 +38,10 @@ pub(super) fn p_value(p: f64) -> String {
 /// A number with at most so many decimals, none of them idle.
 fn decimal(value: f64, decimals: usize) -> String {
     let written = format!("{value:.decimals$}");
-    let short = match written.contains('.') {
-        true => written.trim_end_matches('0').trim_end_matches('.'),
-        false => &written,
+    let short = if written.contains('.') {
+        written.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &written
     };
     if short == "-0" {
         "0".to_owned()

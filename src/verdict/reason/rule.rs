@@ -113,7 +113,7 @@ impl Account<'_> {
 
     /// Why the floor holds or not.
     pub(super) fn floor_reason(&self, found: &Floor) -> String {
-        let (candidate, floor, sure) = (self.candidate(), percent(found.floor), self.sure());
+        let (candidate, floor, sure) = (self.candidate(), percent(found.required), self.sure());
         if found.graded {
             return format!("graded scores have no pass rate to hold against {floor}");
         }
@@ -212,7 +212,7 @@ impl Account<'_> {
             Finding::Better => format!("{change}: significantly better"),
             Finding::NotWorse => format!("{change}; {}", self.bound(rule)),
             Finding::NotBetter => format!("{change}: not shown to be better, as is required"),
-            Finding::Undecided => format!("{change}; {}", self.open(rule)),
+            Finding::Undecided => format!("{change}; {}", open(rule)),
             Finding::CannotShow => {
                 let missed = self.missed(rule);
                 format!("{change}: too few differing answers to show a loss{missed}")
@@ -277,41 +277,6 @@ impl Account<'_> {
         )
     }
 
-    /// Why a rule is undecided.
-    pub(super) fn open(&self, rule: &Judged) -> String {
-        let evidence = &rule.evidence;
-        match &evidence.barrier {
-            Some(Barrier::NoPair) => "there is nothing to compare".to_owned(),
-            Some(Barrier::OneUnit) => "one case or one cluster shows nothing".to_owned(),
-            Some(Barrier::FewClusters(clusters)) => {
-                let clusters = count(*clusters, "cluster");
-                format!("{clusters} are too few: 20 are needed for a pass")
-            }
-            Some(Barrier::FewPairs { .. }) => "20 cases are needed".to_owned(),
-            Some(Barrier::LeftOut { left_out, of }) => {
-                format!("{left_out} of {of} pairs have no value to compare, 5 % may")
-            }
-            Some(Barrier::NoScore) => "no case was scored by this scorer".to_owned(),
-            Some(Barrier::Undefined(what)) => format!("undefined here: {what}"),
-            None => self.possible(rule),
-        }
-    }
-
-    fn possible(&self, rule: &Judged) -> String {
-        let Some(ci) = rule.evidence.ci else {
-            return "not enough data".to_owned();
-        };
-        if rule.kind == Kind::Amount {
-            let (high, limit) = (ratio(ci.high), ratio(rule.limit));
-            return format!("{high} times is still possible, {limit} is allowed");
-        }
-        let (low, limit) = (points_long(ci.low), points(rule.limit));
-        if ci.low > -rule.limit {
-            return "too close to what is allowed to be sure".to_owned();
-        }
-        format!("a loss of {low} is still possible, {limit} may be lost")
-    }
-
     /// The loss that a segment outside the family could have missed.
     fn missed(&self, rule: &Judged) -> String {
         let size = self.scenario.family.could_fail.saturating_sub(1).max(1);
@@ -342,4 +307,40 @@ impl Account<'_> {
     pub(super) fn missing_pairs(&self) -> bool {
         !self.scenario.judged.is_empty()
     }
+}
+
+/// Why a rule is undecided.
+pub(super) fn open(rule: &Judged) -> String {
+    let evidence = &rule.evidence;
+    match &evidence.barrier {
+        Some(Barrier::NoPair) => "there is nothing to compare".to_owned(),
+        Some(Barrier::OneUnit) => "one case or one cluster shows nothing".to_owned(),
+        Some(Barrier::FewClusters(clusters)) => {
+            let clusters = count(*clusters, "cluster");
+            format!("{clusters} are too few: 20 are needed for a pass")
+        }
+        Some(Barrier::FewPairs { .. }) => "20 cases are needed".to_owned(),
+        Some(Barrier::LeftOut { left_out, of }) => {
+            format!("{left_out} of {of} pairs have no value to compare, 5 % may")
+        }
+        Some(Barrier::NoScore) => "no case was scored by this scorer".to_owned(),
+        Some(Barrier::Undefined(what)) => format!("undefined here: {what}"),
+        None => possible(rule),
+    }
+}
+
+/// What is still possible where nothing is decided.
+fn possible(rule: &Judged) -> String {
+    let Some(ci) = rule.evidence.ci else {
+        return "not enough data".to_owned();
+    };
+    if rule.kind == Kind::Amount {
+        let (high, limit) = (ratio(ci.high), ratio(rule.limit));
+        return format!("{high} times is still possible, {limit} is allowed");
+    }
+    let (low, limit) = (points_long(ci.low), points(rule.limit));
+    if ci.low > -rule.limit {
+        return "too close to what is allowed to be sure".to_owned();
+    }
+    format!("a loss of {low} is still possible, {limit} may be lost")
 }

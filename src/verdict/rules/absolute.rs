@@ -33,7 +33,7 @@ impl<'t> MustPass<'t> {
                 found.failed.push(row.id);
                 let before = row.baseline.as_ref().is_some_and(|cell| cell.failed > 0);
                 found.pre_existing += u64::from(before);
-            } else if !cell.is_finished() && !(fill == Fill::Best && cell.lost() > 0) {
+            } else if !(cell.is_finished() || fill == Fill::Best && cell.lost() > 0) {
                 found.unanswered.push(row.id);
             }
         }
@@ -58,8 +58,8 @@ impl<'t> MustPass<'t> {
 /// The candidate's pass rate against the floor.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::verdict) struct Floor {
-    /// The floor.
-    pub floor: f64,
+    /// The rate that is required.
+    pub required: f64,
     /// Finished cases.
     pub n: u64,
     /// The pass rate.
@@ -79,13 +79,13 @@ impl Floor {
     pub(in crate::verdict) fn of(
         pairing: &Pairing<'_>,
         fill: Fill,
-        floor: f64,
+        required: f64,
         level: f64,
     ) -> Self {
         let graded = pairing.table.graded;
         let sample = pairing.candidate_rate(fill);
         Self {
-            floor,
+            required,
             n: sample.shares.len() as u64,
             rate: sample.mean().filter(|_| !graded),
             interval: sample.interval(level).filter(|_| !graded),
@@ -106,8 +106,8 @@ impl Floor {
     /// Passed when the whole interval is at or above the floor, failed when it is below.
     pub(in crate::verdict) fn plain_verdict(&self) -> RuleVerdict {
         match self.interval {
-            Some(interval) if interval.low >= self.floor => RuleVerdict::Pass,
-            Some(interval) if interval.high < self.floor => RuleVerdict::Fail,
+            Some(interval) if interval.low >= self.required => RuleVerdict::Pass,
+            Some(interval) if interval.high < self.required => RuleVerdict::Fail,
             Some(_) | None => RuleVerdict::Inconclusive,
         }
     }

@@ -119,10 +119,9 @@ impl Evidence {
     pub(in crate::verdict) fn mde(&self, alpha: f64, power: f64) -> Option<f64> {
         let risk = Risk::new(alpha, power).ok()?;
         match self.spread {
-            Spread::Unknown => None,
             Spread::Churn(churn) => power::paired_mde(churn, self.n, risk).ok()?,
             Spread::Deviation(sd) if sd > 0.0 => power::graded_mde(sd, self.n, risk).ok()?,
-            Spread::Deviation(_) => None,
+            Spread::Deviation(_) | Spread::Unknown => None,
         }
     }
 

@@ -69,76 +69,69 @@ fn is_counted(pairing: &Pairing<'_>, policy: &Policy) -> bool {
 }
 
 /// The evidence of paired counts.
-pub(in crate::verdict) fn of_counts(counts: &PairedCounts, question: Question<'_>) -> Evidence {
+fn of_counts(counts: &PairedCounts, question: Question<'_>) -> Evidence {
     let policy = question.policy;
-    let mid_p = paired::mcnemar_mid_p(counts);
-    let exact = paired::mcnemar_exact(counts);
-    let score = paired::mcnemar_z(counts);
-    let z = proportion::two_proportion_z(counts.candidate(), counts.baseline());
-    let turned = proportion::two_proportion_z(counts.baseline(), counts.candidate());
-    let (test, name, worse, better) = match policy.test {
-        TestChoice::Auto | TestChoice::McnemarMidP | TestChoice::PairedT => (
-            PairedTest::MidP,
-            "mcnemar-midp",
-            Some(mid_p.p_regression),
-            Some(mid_p.p_improvement),
-        ),
-        TestChoice::McnemarExact => (
-            PairedTest::Exact,
-            "mcnemar-exact",
-            Some(exact.p_regression),
-            Some(exact.p_improvement),
-        ),
-        TestChoice::McnemarScore => (
-            PairedTest::ScoreZ,
-            "mcnemar-score",
-            Some(score.p_regression),
-            Some(score.p_improvement),
-        ),
-        TestChoice::Z => (
-            PairedTest::TwoProportion,
-            "two-proportion-z",
-            z.map(|test| test.p_regression),
-            turned.map(|test| test.p_regression),
-        ),
-    };
     let interval = paired::tango_interval(counts, policy.level()).ok();
+    let (test, name) = counted_test(policy.test);
+    let tests = count_tests(counts);
+    let p_of = |tests: &[TestResult]| {
+        let deciding = tests.iter().find(|test| test.name == name);
+        deciding.and_then(|test| test.p_regression)
+    };
+    let p_regression = p_of(&tests);
+    let p_improvement = p_of(&count_tests(&counts.swapped()));
     let excludes_zero = interval.is_some_and(|interval| interval.high < 0.0);
-    let approximate = excludes_zero && mid_p.p_regression >= policy.alpha;
-    let mut tests = z_tests([tally(counts.baseline()), tally(counts.candidate())]);
-    let fisher = tests.split_off(tests.len().min(1));
-    tests.push(named(
-        "mcnemar-exact",
-        None,
-        exact.p_two_sided,
-        exact.p_regression,
-    ));
-    tests.push(TestResult {
-        note: approximate.then_some(APPROXIMATE),
-        ..named("mcnemar-midp", None, mid_p.p_two_sided, mid_p.p_regression)
-    });
-    let statistic = Some(score.statistic);
-    tests.push(named(
-        "mcnemar-score",
-        statistic,
-        score.p_two_sided,
-        score.p_regression,
-    ));
-    tests.extend(fisher);
+    let approximate = excludes_zero && p_regression.is_some_and(|p| p >= policy.alpha);
+    let note = |test: TestResult| match (approximate, test.name) {
+        (true, "mcnemar-midp") => TestResult {
+            note: Some(APPROXIMATE),
+            ..test
+        },
+        _ => test,
+    };
     Evidence {
         n: counts.n(),
         moved: (counts.regressions, counts.fixes),
         estimate: counts.effect(),
         ci: interval.map(|interval| estimate(interval, "tango")),
         decided_by: Some(name),
-        p_regression: worse,
-        p_improvement: better,
+        p_regression,
+        p_improvement,
         p_noninferior: paired::tango_noninferior(counts, question.margin).ok(),
         minimal_p: paired::minimal_p(counts, test),
-        tests,
+        tests: tests.into_iter().map(note).collect(),
         spread: Spread::Churn(counts.planning_churn()),
         ..Evidence::default()
     }
+}
+
+/// The test that decides on counts, with its name in results.
+fn counted_test(choice: TestChoice) -> (PairedTest, &'static str) {
+    match choice {
+        TestChoice::Auto | TestChoice::McnemarMidP | TestChoice::PairedT => {
+            (PairedTest::MidP, "mcnemar-midp")
+        }
+        TestChoice::McnemarExact => (PairedTest::Exact, "mcnemar-exact"),
+        TestChoice::McnemarScore => (PairedTest::ScoreZ, "mcnemar-score"),
+        TestChoice::Z => (PairedTest::TwoProportion, "two-proportion-z"),
+    }
+}
+
+/// All tests on counts, in the order of results; Fisher's last, where z is weak.
+fn count_tests(counts: &PairedCounts) -> Vec<TestResult> {
+    let mut tests = z_tests([tally(counts.baseline()), tally(counts.candidate())]);
+    let fisher = tests.split_off(tests.len().min(1));
+    let exact = paired::mcnemar_exact(counts);
+    let mid_p = paired::mcnemar_mid_p(counts);
+    let score = paired::mcnemar_z(counts);
+    let z = Some(score.statistic);
+    tests.extend([
+        named("mcnemar-exact", None, exact.p_two_sided, exact.p_regression),
+        named("mcnemar-midp", None, mid_p.p_two_sided, mid_p.p_regression),
+        named("mcnemar-score", z, score.p_two_sided, score.p_regression),
+    ]);
+    tests.extend(fisher);
+    tests
 }
 
 fn tally(tally: Tally) -> (u64, u64) {
