@@ -2,10 +2,12 @@
 
 use super::answer::{Answer, Context, Finding, MAX_REASON, Score};
 use super::assertion::Input;
-use super::error::ScorerError;
+use super::error::{Fault, ScorerError};
 use super::spec::{Kind, ScorerSpec};
-use super::transform;
+use super::transform::{self, Nothing};
 use crate::base::text;
+use crate::chat::{Finish, Usage};
+use crate::dataset::Case;
 
 /// The score of an answer by a deterministic scorer.
 ///
@@ -17,22 +19,93 @@ pub fn score(
     answer: &Answer<'_>,
     context: &Context<'_>,
 ) -> Result<Score, ScorerError> {
-    let transformed = transform::apply(&spec.transform, answer.text);
+    if let Kind::Judge(_) = spec.kind {
+        return Err(ScorerError::IsJudge {
+            scorer: spec.name.to_string(),
+        });
+    }
+    find(spec, answer, context).map_err(|fault| fault.of(spec.name.as_str(), &context.case.id))
+}
+
+/// As [`score`], with the fault of a case or a bound instead of an error that names the scorer.
+pub(super) fn find(
+    spec: &ScorerSpec,
+    answer: &Answer<'_>,
+    context: &Context<'_>,
+) -> Result<Score, Fault> {
+    let transformed = match transform::apply(&spec.transform, answer.text) {
+        Ok(text) => text,
+        Err(nothing) => return without_text(nothing),
+    };
     let input = Input {
         text: &transformed,
         answer,
         context,
     };
     match &spec.kind {
-        Kind::Assertion(assertion) => {
-            let finding = assertion
-                .find(&input)
-                .map_err(|fault| fault.of(spec.name.as_str(), &context.case.id))?;
-            Ok(conclude(spec, finding))
-        }
-        Kind::Judge(_) => Err(ScorerError::IsJudge {
-            scorer: spec.name.to_string(),
+        Kind::Assertion(assertion) => Ok(conclude(spec, assertion.find(&input)?)),
+        Kind::Judge(_) => Err(Fault::Limit(
+            "a judge has no score without a reply".to_owned(),
+        )),
+    }
+}
+
+/// The score where a transform found nothing: a fail, with `not-` too, for what was to be looked at
+/// is not there.
+pub(super) fn without_text(nothing: Nothing) -> Result<Score, Fault> {
+    match nothing {
+        Nothing::Fault(fault) => Err(fault),
+        Nothing::NotFound(reason) => Ok(Score {
+            pass: false,
+            score: 0.0,
+            reason: shortened(reason),
         }),
+    }
+}
+
+fn shortened(reason: String) -> String {
+    if reason.len() > MAX_REASON {
+        text::shorten(&reason, MAX_REASON).into_owned()
+    } else {
+        reason
+    }
+}
+
+impl ScorerSpec {
+    /// What is wrong with a case for this scorer, whatever the answer: the scorer is tried on an
+    /// empty answer. A suite refuses such a case before any request.
+    #[must_use]
+    pub fn check_case(&self, case: &Case) -> Option<ScorerError> {
+        if let Some(reference) = self.missing(case).next() {
+            let reference = format!("{{{{{reference}}}}}");
+            return Some(Fault::Missing(reference).of(self.name.as_str(), &case.id));
+        }
+        let answer = Answer {
+            text: "",
+            finish: &Finish::Stop,
+            tool_calls: &[],
+            usage: Usage::default(),
+            latency_ms: Some(0.0),
+            cost_usd: Some(0.0),
+        };
+        let context = Context {
+            case,
+            question: "",
+            tools: &[],
+        };
+        let input = Input {
+            text: "",
+            answer: &answer,
+            context: &context,
+        };
+        match &self.kind {
+            Kind::Judge(_) => None,
+            Kind::Assertion(assertion) => {
+                let fault = assertion.find(&input).err()?;
+                let error = fault.of(self.name.as_str(), &case.id);
+                error.is_of_the_case().then_some(error)
+            }
+        }
     }
 }
 
@@ -49,9 +122,6 @@ pub(super) fn conclude(spec: &ScorerSpec, finding: Finding) -> Score {
             finding.score
         );
     }
-    if reason.len() > MAX_REASON {
-        reason = text::shorten(&reason, MAX_REASON).into_owned();
-    }
     Score {
         pass: pass != spec.negated,
         score: if spec.negated {
@@ -59,6 +129,6 @@ pub(super) fn conclude(spec: &ScorerSpec, finding: Finding) -> Score {
         } else {
             finding.score
         },
-        reason,
+        reason: shortened(reason),
     }
 }

@@ -260,6 +260,25 @@ impl<'f, 'r, 'n> Form<'f, 'r, 'n> {
         (good == items.len() && good > 0).then_some(operand)
     }
 
+    /// A text or a list of texts, of which any may be met.
+    pub fn alternatives(&mut self, key: &'static str) -> Option<Operand> {
+        let node = self.require(key)?;
+        let operand = self.parse_operand(node)?;
+        let what = format!("`{key}`");
+        if let crate::base::Value::List(items) = &node.value {
+            let texts = self.reader.texts(node, &what)?;
+            if items.is_empty() || texts.is_empty() {
+                let help = "write at least one text";
+                self.reader
+                    .error(node.span, "empty", format!("{what} may not be empty"), help);
+                return None;
+            }
+        } else {
+            self.reader.text(node, &what)?;
+        }
+        Some(operand)
+    }
+
     /// A number that may be absent.
     pub fn number(&mut self, key: &'static str, low: f64, high: f64) -> Option<f64> {
         let node = self.get(key)?;

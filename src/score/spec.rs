@@ -29,9 +29,13 @@ pub struct ScorerSpec {
     pub threshold: Option<f64>,
     /// What it does.
     pub kind: Kind,
+    /// How much it counts in a set of scorers.
+    pub(super) weight: f64,
     references: Vec<Reference>,
     resolved: Value,
 }
+
+const MOST_WEIGHT: f64 = 1_000_000.0;
 
 /// The two kinds of scorer.
 #[derive(Debug, Clone)]
@@ -62,9 +66,17 @@ impl ScorerSpec {
         form.name_type(type_name, node);
         form.get("type");
         let name = decode_name(&mut form, type_name);
-        let gating = form
-            .get("gating")
-            .map_or(Some(true), |node| form.reader.boolean(node, "`gating`"));
+        // Within a set the set itself is gating or not, and its members have weights.
+        let gating = match depth {
+            0 => form
+                .get("gating")
+                .map_or(Some(true), |node| form.reader.boolean(node, "`gating`")),
+            _ => Some(true),
+        };
+        let weight = match depth {
+            0 => None,
+            _ => form.number("weight", 0.0, MOST_WEIGHT),
+        };
         let transform = form.get("transform").map_or(Some(Vec::new()), |node| {
             transform::decode(form.reader, node)
         });
@@ -74,6 +86,10 @@ impl ScorerSpec {
             None
         };
         let kind = (scorer_type.decode)(&mut form);
+        // A decoder that gives up early has not asked for all its keys.
+        for key in scorer_type.keys {
+            form.get(key);
+        }
         let left = form.finish();
         let (name, gating) = (name?, gating?);
         let resolved = resolve(node, &name, gating, left.resolved);
@@ -85,6 +101,7 @@ impl ScorerSpec {
             negated,
             threshold,
             kind: kind?,
+            weight: weight.unwrap_or(1.0),
             references: left.references,
             resolved,
         })

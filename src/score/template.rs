@@ -46,6 +46,24 @@ impl Reference {
         (variable.iter().all(valid) && path.iter().all(valid)).then_some(Self { variable, path })
     }
 
+    /// A reference to `expected` as a whole.
+    #[must_use]
+    pub fn expected() -> Self {
+        Self {
+            variable: None,
+            path: Vec::new(),
+        }
+    }
+
+    /// A reference to a variable as a whole.
+    #[must_use]
+    pub fn to_variable(name: &str) -> Self {
+        Self {
+            variable: Some(name.to_owned()),
+            path: Vec::new(),
+        }
+    }
+
     /// The name of the variable, unless this is a reference to `expected`.
     #[must_use]
     pub fn variable(&self) -> Option<&str> {
@@ -64,7 +82,11 @@ impl Reference {
             .try_fold(root, |value, field| value.get(field))
     }
 
-    fn require<'c>(&self, case: &'c Case) -> Result<&'c Value, Fault> {
+    /// The value in a case, or the fault that there is none.
+    ///
+    /// # Errors
+    /// When the case has no such value.
+    pub fn require<'c>(&self, case: &'c Case) -> Result<&'c Value, Fault> {
         self.find(case)
             .ok_or_else(|| Fault::Missing(format!("{{{{{self}}}}}")))
     }
@@ -341,6 +363,30 @@ impl Operand {
         };
         if holds_null || texts.is_empty() || texts.iter().any(|text| text.is_empty()) {
             return Err(Fault::unusable(WANTED, &texts.join(", ")));
+        }
+        Ok(texts)
+    }
+
+    /// One text, or the texts of a list, of which any may be met; each may be empty.
+    ///
+    /// # Errors
+    /// When the case lacks what is referred to, or the value is null, an empty list, or holds null.
+    pub fn alternatives<'c>(&'c self, case: &'c Case) -> Result<Vec<Cow<'c, str>>, Fault> {
+        const WANTED: &str = "a text or a list of texts";
+        let texts: Vec<Cow<'c, str>> = match self.value(case)? {
+            Cow::Borrowed(Value::Array(items)) if !items.iter().any(Value::is_null) => {
+                items.iter().map(print).collect()
+            }
+            Cow::Owned(Value::Array(items)) if !items.iter().any(Value::is_null) => items
+                .iter()
+                .map(|item| Cow::Owned(print(item).into_owned()))
+                .collect(),
+            value if value.is_array() || value.is_null() => Vec::new(),
+            Cow::Borrowed(value) => vec![print(value)],
+            Cow::Owned(value) => vec![Cow::Owned(print(&value).into_owned())],
+        };
+        if texts.is_empty() {
+            return Err(Fault::unusable(WANTED, "none"));
         }
         Ok(texts)
     }

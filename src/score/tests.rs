@@ -174,6 +174,35 @@ fn every_type_has_ten_vectors_with_empty_unicode_very_long_and_hostile_answers()
     }
 }
 
+#[test]
+fn text_metrics_equal_their_reference_programs() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/score");
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        for (index, vector) in file["vectors"].as_array().unwrap().iter().enumerate() {
+            let mut scorer = vector["scorer"].as_object().unwrap().clone();
+            scorer.insert("type".to_owned(), file["type"].clone());
+            scorer.insert("value".to_owned(), json!("{{vars.value}}"));
+            let spec = decode(&Value::from(scorer).to_string()).unwrap();
+            let given = json!({"answer": vector["answer"], "vars": {"value": vector["value"]}});
+            let found = evaluate(&spec, &given).unwrap().score;
+            let wanted = vector["score"].as_f64().unwrap();
+            count += 1;
+            if (found - wanted).abs() > 1e-6 {
+                let place = format!("{}:{index}", path.file_name().unwrap().display());
+                wrong.push(format!("{place}: wanted {wanted}, found {found}: {vector}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 1_500, "{count} vectors");
+}
+
 /// The rows of the tables of types in the documentation, as cells.
 fn documented() -> Vec<Vec<String>> {
     let docs = include_str!("../../docs/scorers.md");
@@ -276,6 +305,19 @@ fn reports_all_errors_of_a_scorer_with_places_and_suggestions() {
         "type: word-count\nmin: 3\nmax: 2\n",
         "type: finish-reason\nvalue: stopp\n",
         "type: is-json\nschema: other.json\n",
+        "type: contains\nvalue: x\ntransform: [regex-extract, {trim: x}, {json-path: '$['}, {regex-extract: '('}]\n",
+        "type: similarity\nvalue: 7\nmethod: jaro\n",
+        "type: rouge-n\nvalue: x\nn: 12\n",
+        "type: numeric\nvalue: many\n",
+        "type: choice\nvalue: E\nchoices: [A, B]\n",
+        "type: json-path\npath: $..a..b..c\n",
+        "type: pii\nkinds: [mail]\n",
+        "type: language\nvalue: english\n",
+        "type: expr\nvalue: outptu|length > 3\n",
+        "type: expr\nvalue: output|replace('a', output) == ''\n",
+        "type: expr\nvalue: 'output =='\n",
+        "type: all-of\nscorers: [{type: judge, criteria: x}, {type: equals, gating: false}]\n",
+        "type: any-of\nscorers: []\n",
         "type: is-json\nschema: { $ref: 'http://example.com/s.json' }\n",
         "type: is-json\nschema: { pattern: '(?=a)' }\n",
     ];
@@ -306,4 +348,149 @@ fn the_resolved_form_has_defaults_and_the_schema_itself() {
         json!({"type": "is-json", "name": "is-json", "gating": true, "transform": [],
                "schema": {"type": "object", "required": ["label"]}})
     );
+}
+
+#[test]
+fn a_case_with_a_value_that_can_not_be_used_is_found_before_any_answer() {
+    let found = |text: &str, vector: Value| {
+        let spec = decode(text).unwrap();
+        let error = spec.check_case(&case(&vector));
+        error.map(|error| error.to_string())
+    };
+    let all = "{type: contains-all, value: '{{expected}}', transform: [extract-json]}";
+    assert_eq!(found(all, json!({"expected": ["a"]})), None);
+    assert!(found(all, json!({"expected": "a"})).is_some());
+    assert!(found(all, json!({})).is_some());
+    assert_eq!(found("{type: latency, max_ms: 0}", json!({})), None);
+    assert_eq!(found("{type: expr, value: json.a}", json!({})), None);
+    assert!(found("{type: expr, value: expected}", json!({})).is_some());
+}
+
+#[test]
+fn transforms_change_the_answer_in_order_and_one_that_finds_nothing_fails() {
+    let pass = |transform: &str, answer: &str, value: &str| {
+        let text = format!("{{type: equals, value: {value:?}, transform: {transform}}}");
+        evaluate(&decode(&text).unwrap(), &json!({"answer": answer}))
+            .unwrap()
+            .pass
+    };
+    assert!(pass("[trim, lowercase]", " \u{c4}B\u{a0}", "\u{e4}b"));
+    assert!(pass("[collapse-whitespace]", " a \n\t b ", "a b"));
+    assert!(pass("[first-line]", "\n \n a\nb", " a"));
+    assert!(pass("[last-line, trim]", "a\n b \r\n\n", "b"));
+    assert!(pass("[first-line]", "", ""));
+    assert!(pass(
+        "[extract-json, {json-path: $.a}]",
+        "so: {\"a\": [1]}.",
+        "[1]"
+    ));
+    assert!(pass(
+        "[{regex-extract: 'is (\\w+)'}]",
+        "it is blue.",
+        "blue"
+    ));
+    assert!(pass("[{regex-extract: '[0-9]+'}]", "it is 42.", "42"));
+    let markdown =
+        "# Title\n> - **bold** and *it* in `code`\n```rust\n[text](http://x) 2*3*4\n```\n";
+    let plain = "Title\nbold and it in code\ntext 2*3*4\n";
+    assert!(
+        pass("[strip-markdown]", markdown, plain) || {
+            let shown =
+                super::transform::apply(&[super::transform::Transform::StripMarkdown], markdown);
+            panic!("{shown:?}")
+        }
+    );
+    let spec = decode("{type: not-equals, value: x, transform: [extract-json]}").unwrap();
+    let score = evaluate(&spec, &json!({"answer": "none"})).unwrap();
+    assert!(!score.pass && score.score == 0.0, "{score:?}");
+}
+
+#[test]
+fn hostile_patterns_and_expressions_end_soon() {
+    let long = "a".repeat(100_000);
+    let evil = [
+        r"{type: regex, value: '^(a|a)*$'}".to_owned(),
+        r"{type: regex, value: '(a{1,9}){1,9}$'}".to_owned(),
+        r"{type: regex, value: '((a*)*)*b'}".to_owned(),
+        "{type: expr, value: \"(output * 90000)|length > 0\"}".to_owned(),
+        "{type: expr, value: \"([output] * 99999999)|length > 0\"}".to_owned(),
+        "{type: expr, value: \"output|split('')|sort|unique|list|length > 0\"}".to_owned(),
+        "{type: expr, value: \"output|list|map('upper')|length > 0\"}".to_owned(),
+        format!(
+            "{{type: expr, value: \"{}1{}\"}}",
+            "(".repeat(900),
+            ")".repeat(900)
+        ),
+        format!("{{type: expr, value: \"{}true\"}}", "not ".repeat(490)),
+        format!("{{type: expr, value: \"{}1\"}}", "-".repeat(1_900)),
+        format!("{{type: expr, value: \"1{}\"}}", "**1".repeat(600)),
+        format!(
+            "{{type: expr, value: \"1{}\"}}",
+            " if true else 1".repeat(130)
+        ),
+        format!(
+            "{{type: expr, value: \"output{} == ''\"}}",
+            "[0]".repeat(600)
+        ),
+        format!(
+            "{{type: expr, value: \"output{} == ''\"}}",
+            "|upper".repeat(300)
+        ),
+        format!("{{type: json-path, path: '${}'}}", "[*]".repeat(99)),
+        format!(
+            "{{type: json-path, path: '$[?{}@.a{}]'}}",
+            "(".repeat(140),
+            ")".repeat(140)
+        ),
+        format!("{{type: json-path, path: '$[?{}@.a]'}}", "!".repeat(280)),
+        r"{type: is-json, schema: {$ref: '#'}}".to_owned(),
+        r"{type: is-json, schema: {allOf: [{$ref: '#'}]}}".to_owned(),
+        r"{type: is-json, schema: {pattern: '(a+)+$'}}".to_owned(),
+    ];
+    for text in evil {
+        if let Ok(spec) = decode(&text) {
+            for answer in [long.as_str(), "[[1]]", "{\"a\": 1}"] {
+                let _ = evaluate(&spec, &json!({"answer": answer}));
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn a_large_pattern_ends_within_a_second_on_a_long_answer() {
+    let spec = decode(r"{type: regex, value: '(a{1,50}){1,50}$'}").unwrap();
+    let start = std::time::Instant::now();
+    let _ = evaluate(&spec, &json!({"answer": "a".repeat(100_000)}));
+    assert!(start.elapsed().as_secs_f64() < 1.0, "{:?}", start.elapsed());
+}
+
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn scores_a_hundred_thousand_answers_with_ten_scorers_in_five_seconds() {
+    let specs: Vec<ScorerSpec> = [
+        "{type: equals, value: '{{expected}}', transform: [trim, lowercase]}",
+        "{type: icontains, value: REFUND}",
+        "{type: contains-all, value: [refund, days]}",
+        r"{type: regex, value: '^[A-Z].*\\bdays?\\b'}",
+        "{type: is-json, schema: {type: object, required: [label]}}",
+        "{type: word-count, max: 50}",
+        "{type: levenshtein, value: '{{expected}}', threshold: 0.1}",
+        "{type: rouge-l, value: '{{expected}}', threshold: 0.1}",
+        "{type: no-secrets}",
+        "{type: expr, value: 'output|length < 500'}",
+    ]
+    .iter()
+    .map(|text| decode(text).unwrap())
+    .collect();
+    let vector = json!({"expected": "Your refund will arrive in 5 days.",
+        "answer": "Thank you for your patience. Your refund of 12.50 will arrive on your account within 5 days; please write to us again if it does not."});
+    let start = std::time::Instant::now();
+    for _ in 0..100_000 {
+        for spec in &specs {
+            evaluate(spec, &vector).unwrap();
+        }
+    }
+    let took = start.elapsed();
+    assert!(took.as_secs_f64() < 5.0, "{took:?}");
 }

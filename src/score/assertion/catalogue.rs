@@ -4,7 +4,10 @@ use super::super::answer::{Answer, Context, Finding};
 use super::super::error::Fault;
 use super::super::form::ScorerType;
 use super::super::judge;
-use super::{contains, equals, json, length, measure, pattern};
+use super::{
+    bleu, choice, contains, equals, expression, json, language, length, list, measure, number,
+    path, pattern, privacy, refusal, rouge, set, similarity, squad, tool, xml,
+};
 
 /// What an assertion looks at.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,36 @@ pub enum Assertion {
     Length(length::Length),
     /// Facts about the call.
     Measure(measure::Measure),
+    /// What a JSONPath selects.
+    Path(path::JsonPath),
+    /// XML in the answer.
+    Xml(xml::Xml),
+    /// Calls of tools.
+    Tool(tool::Tool),
+    /// Likeness of characters.
+    Similarity(similarity::Similarity),
+    /// ROUGE.
+    Rouge(rouge::Rouge),
+    /// Overlap of runs: `bleu`, `gleu`, `chrf`.
+    Bleu(bleu::Bleu),
+    /// Short answers.
+    Squad(squad::Squad),
+    /// A number.
+    Numeric(number::Numeric),
+    /// A list of texts.
+    List(list::ListContains),
+    /// One of a few choices.
+    Choice(choice::Choice),
+    /// A refusal.
+    Refusal(refusal::Refusal),
+    /// Personal data and keys.
+    Privacy(privacy::Privacy),
+    /// A natural language.
+    Language(language::Language),
+    /// An expression.
+    Expr(expression::Expr),
+    /// Scorers taken together.
+    Set(set::Set),
 }
 
 impl Assertion {
@@ -44,20 +77,50 @@ impl Assertion {
             Self::Equals(assertion) => assertion.find(input),
             Self::Contains(assertion) => assertion.find(input),
             Self::Pattern(assertion) => assertion.find(input),
-            Self::Json(assertion) => Ok(assertion.find(input)),
-            Self::Length(assertion) => Ok(assertion.find(input)),
+            Self::Json(assertion) => assertion.find(input),
+            Self::Length(assertion) => assertion.find(input),
             Self::Measure(assertion) => assertion.find(input),
+            Self::Path(assertion) => assertion.find(input),
+            Self::Xml(assertion) => assertion.find(input),
+            Self::Tool(assertion) => assertion.find(input),
+            Self::Similarity(assertion) => assertion.find(input),
+            Self::Rouge(assertion) => assertion.find(input),
+            Self::Bleu(assertion) => assertion.find(input),
+            Self::Squad(assertion) => assertion.find(input),
+            Self::Numeric(assertion) => assertion.find(input),
+            Self::List(assertion) => assertion.find(input),
+            Self::Choice(assertion) => assertion.find(input),
+            Self::Refusal(_) => Ok(refusal::Refusal::find(input)),
+            Self::Privacy(assertion) => Ok(assertion.find(input)),
+            Self::Language(assertion) => assertion.find(input),
+            Self::Expr(assertion) => assertion.find(input),
+            Self::Set(assertion) => assertion.find(input),
         }
     }
 }
 
-const FAMILIES: [&[ScorerType]; 6] = [
+const FAMILIES: [&[ScorerType]; 21] = [
     equals::TYPES,
     contains::TYPES,
     pattern::TYPES,
     json::TYPES,
     length::TYPES,
     measure::TYPES,
+    path::TYPES,
+    xml::TYPES,
+    tool::TYPES,
+    similarity::TYPES,
+    rouge::TYPES,
+    bleu::TYPES,
+    squad::TYPES,
+    number::TYPES,
+    list::TYPES,
+    choice::TYPES,
+    refusal::TYPES,
+    privacy::TYPES,
+    language::TYPES,
+    expression::TYPES,
+    set::TYPES,
 ];
 
 /// Every scorer type.

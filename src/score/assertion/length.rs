@@ -1,16 +1,30 @@
-//! The size of the answer: `word-count`.
+//! The size of the answer: `word-count`, `max-length`, `min-length`, `tokens`.
 
 use super::super::answer::Finding;
+use super::super::error::Fault;
 use super::super::form::{Form, ScorerType};
 use super::super::spec::Kind;
 use super::{Assertion, Input};
 use crate::base::text::count;
 
 /// The types of this family.
-pub const TYPES: &[ScorerType] = &[ScorerType::new("word-count", &["min", "max"], |form| {
-    limits(form, Unit::Word)
-})
-.never_negated()];
+pub const TYPES: &[ScorerType] = &[
+    ScorerType::new("word-count", &["min", "max"], |form| {
+        min_max(form, Unit::Word)
+    })
+    .never_negated(),
+    ScorerType::new("max-length", &["value"], |form| {
+        let max = value(form)?;
+        Some(length(Unit::Character, None, Some(max)))
+    })
+    .never_negated(),
+    ScorerType::new("min-length", &["value"], |form| {
+        let min = value(form)?;
+        Some(length(Unit::Character, Some(min), None))
+    })
+    .never_negated(),
+    ScorerType::new("tokens", &["min", "max"], |form| min_max(form, Unit::Token)).never_negated(),
+];
 
 /// Limits of a size.
 #[derive(Debug, Clone)]
@@ -24,25 +38,29 @@ pub struct Length {
 #[derive(Debug, Clone, Copy)]
 enum Unit {
     Word,
+    Character,
+    Token,
 }
 
-fn limits(form: &mut Form<'_, '_, '_>, unit: Unit) -> Option<Kind> {
-    let (min, max) = min_max(form)?;
-    let length = Length { unit, min, max };
-    Some(Kind::Assertion(Assertion::Length(length)))
+fn length(unit: Unit, min: Option<u64>, max: Option<u64>) -> Kind {
+    Kind::Assertion(Assertion::Length(Length { unit, min, max }))
+}
+
+fn value(form: &mut Form<'_, '_, '_>) -> Option<u64> {
+    form.require("value")?;
+    form.whole("value", 0)
 }
 
 /// The keys `min` and `max`, of which one at least must be there.
-pub(super) fn min_max(form: &mut Form<'_, '_, '_>) -> Option<(Option<u64>, Option<u64>)> {
-    let written = form.get("min").is_some() || form.get("max").is_some();
+fn min_max(form: &mut Form<'_, '_, '_>, unit: Unit) -> Option<Kind> {
+    let written = [form.get("min").is_some(), form.get("max").is_some()];
     let (min, max) = (form.whole("min", 0), form.whole("max", 0));
-    if !written {
+    if written == [false, false] {
         form.error(
             "missing-key",
             "has no `min` and no `max`",
             "add one of them at least",
         );
-        return None;
     }
     if let (Some(min), Some(max)) = (min, max)
         && min > max
@@ -51,29 +69,36 @@ pub(super) fn min_max(form: &mut Form<'_, '_, '_>) -> Option<(Option<u64>, Optio
         form.error("out-of-range", message, "turn them round");
         return None;
     }
-    Some((min, max))
+    (written == [min.is_some(), max.is_some()] && written != [false, false])
+        .then(|| length(unit, min, max))
 }
 
 impl Length {
-    pub(super) fn find(&self, input: &Input<'_>) -> Finding {
-        let (size, noun) = match self.unit {
-            Unit::Word => (input.text.split_whitespace().count(), "word"),
+    pub(super) fn find(&self, input: &Input<'_>) -> Result<Finding, Fault> {
+        let size = match self.unit {
+            Unit::Word => input.text.split_whitespace().count(),
+            Unit::Character => input.text.chars().count(),
+            Unit::Token => {
+                let tokens = input.answer.usage.output_tokens;
+                let tokens = tokens.ok_or(Fault::Unknown("number of output tokens"))?;
+                usize::try_from(tokens).unwrap_or(usize::MAX)
+            }
         };
-        within(size, noun, self.min, self.max)
-    }
-}
-
-/// Whether a count is within its limits.
-pub(super) fn within(size: usize, noun: &str, min: Option<u64>, max: Option<u64>) -> Finding {
-    let number = u64::try_from(size).unwrap_or(u64::MAX);
-    let size = count(size, noun);
-    match (min, max) {
-        (Some(min), _) if number < min => {
-            Finding::binary(false, format!("the answer has {size}, fewer than {min}"))
-        }
-        (_, Some(max)) if number > max => {
-            Finding::binary(false, format!("the answer has {size}, more than {max}"))
-        }
-        _ => Finding::binary(true, format!("the answer has {size}")),
+        let noun = match self.unit {
+            Unit::Word => "word",
+            Unit::Character => "character",
+            Unit::Token => "token",
+        };
+        let number = u64::try_from(size).unwrap_or(u64::MAX);
+        let size = count(size, noun);
+        Ok(match (self.min, self.max) {
+            (Some(min), _) if number < min => {
+                Finding::binary(false, format!("the answer has {size}, fewer than {min}"))
+            }
+            (_, Some(max)) if number > max => {
+                Finding::binary(false, format!("the answer has {size}, more than {max}"))
+            }
+            _ => Finding::binary(true, format!("the answer has {size}")),
+        })
     }
 }

@@ -12,6 +12,7 @@ use super::super::spec::Kind;
 use super::super::template::{Part, Reference, Template};
 use super::{Assertion, Input};
 use crate::base::Node;
+use crate::base::decode::Reader;
 use crate::dataset::Case;
 
 /// The types of this family.
@@ -32,10 +33,10 @@ pub enum Pattern {
 fn decode(form: &mut Form<'_, '_, '_>) -> Option<Kind> {
     let (node, value) = form.nonempty("value")?;
     let pattern = match value.fixed() {
-        Some(source) => Pattern::Fixed(compile_at(form, node, source)?),
+        Some(source) => Pattern::Fixed(compile_at(form.reader, node, source)?),
         None => {
             // A value of a case is escaped, so a letter in its place shows what is wrong.
-            compile_at(form, node, &expand(&value, |_| Ok("x".into())).ok()?)?;
+            compile_at(form.reader, node, &expand(&value, |_| Ok("x".into())).ok()?)?;
             Pattern::Template(value)
         }
     };
@@ -54,12 +55,12 @@ pub fn compile(source: &str) -> Result<Regex, regex::Error> {
 }
 
 /// Compiles a pattern of a suite, and reports what is wrong with it.
-pub fn compile_at(form: &mut Form<'_, '_, '_>, node: &Node, source: &str) -> Option<Regex> {
+pub fn compile_at(reader: &mut Reader<'_>, node: &Node, source: &str) -> Option<Regex> {
     compile(source)
         .map_err(|error| {
             let message = format!("invalid regular expression: {}", explain(&error));
             let help = "the syntax is that of the regex crate: https://docs.rs/regex/#syntax";
-            form.reader.error(node.span, "regex", message, help);
+            reader.error(node.span, "regex", message, help);
         })
         .ok()
 }

@@ -129,7 +129,14 @@ impl Judge {
         let Kind::Judge(declared) = &spec.kind else {
             return evaluate::score(spec, answer, context).map(Step::Done);
         };
-        let text = transform::apply(&spec.transform, answer.text);
+        let fault = |fault: Fault| fault.of(spec.name.as_str(), &context.case.id);
+        let text = match transform::apply(&spec.transform, answer.text) {
+            Ok(text) => text,
+            Err(nothing) => {
+                let score = evaluate::without_text(nothing);
+                return score.map(Step::Done).map_err(fault);
+            }
+        };
         self.values(declared, &text, context)
             .and_then(|values| match values {
                 Values::TooLong(finding) => Ok(Step::Done(evaluate::conclude(spec, finding))),
@@ -137,7 +144,7 @@ impl Judge {
                     .question(values)
                     .map(|question| Step::Ask(Box::new(question))),
             })
-            .map_err(|fault| fault.of(spec.name.as_str(), &context.case.id))
+            .map_err(fault)
     }
 
     fn values(
