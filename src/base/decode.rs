@@ -238,6 +238,7 @@ pub struct Table<'n> {
     span: Span,
     entries: &'n [Entry],
     known: Vec<&'static str>,
+    foreign: &'static [(&'static str, &'static str)],
 }
 
 impl<'n> Table<'n> {
@@ -249,7 +250,13 @@ impl<'n> Table<'n> {
             span: node.span,
             entries,
             known: Vec::new(),
+            foreign: &[],
         })
+    }
+
+    /// Words of other tools with ours, for suggestions.
+    pub fn expect_foreign(&mut self, foreign: &'static [(&'static str, &'static str)]) {
+        self.foreign = foreign;
     }
 
     /// Where the map stands.
@@ -288,7 +295,9 @@ impl<'n> Table<'n> {
             if self.known.contains(&entry.key.as_str()) {
                 continue;
             }
-            let near = text::suggestion(&entry.key, self.known.iter().copied());
+            let foreign = self.foreign.iter().find(|(theirs, _)| *theirs == entry.key);
+            let near = foreign.map(|(_, ours)| *ours);
+            let near = near.or_else(|| text::suggestion(&entry.key, self.known.iter().copied()));
             let help = near.map_or_else(
                 || format!("{} takes: {}", self.what, self.known.join(", ")),
                 |near| format!("did you mean `{near}`?"),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::circuit::Stop;
 use super::executor::Shared;
 use super::gate::{Gate, Next};
 use super::retry::{self, Failures};
@@ -24,8 +23,6 @@ pub enum Message {
     Intent(Event, oneshot::Sender<()>),
     /// An answer that the cache may keep.
     Keep(Box<Keep>),
-    /// The run is to be stopped.
-    Stop(Stop),
 }
 
 /// An answer for the response cache.
@@ -113,7 +110,7 @@ impl Asking<'_> {
                 Next::Again(wait) => self.wait(shared, wait).await?,
                 Next::GiveUp => return Err(no_answer(&error)),
                 Next::Stop(stop) => {
-                    shared.send(Message::Stop(stop)).await?;
+                    shared.stop(stop);
                     return Err(no_answer(&error));
                 }
             }

@@ -195,13 +195,13 @@ impl Dispatcher<'_> {
                 Some(_) = self.tasks.join_next() => self.start_trials(),
                 Some(signal) = interrupts.recv() => {
                     let again = self.interrupt.replace(signal).is_some();
-                    self.stop(Stop { skip: Skip::Cancelled, reason: "interrupted", message: "stopped by a signal".to_owned() });
+                    self.shared.stop(Stop { skip: Skip::Cancelled, reason: "interrupted", message: "stopped by a signal".to_owned() });
                     if again {
                         self.tasks.abort_all();
                     }
                 }
                 () = until(deadline), if !self.shared.stopped.is_cancelled() => {
-                    self.stop(Stop { skip: Skip::Deadline, reason: "deadline", message: "the time of --deadline is used up".to_owned() });
+                    self.shared.stop(Stop { skip: Skip::Deadline, reason: "deadline", message: "the time of --deadline is used up".to_owned() });
                 }
                 () = until(give_up_at), if give_up_at.is_some() => {
                     self.tasks.abort_all();
@@ -246,7 +246,6 @@ impl Dispatcher<'_> {
                     waiting.push(written);
                 }
                 Message::Keep(answer) => keep.push(answer),
-                Message::Stop(stop) => self.stop(stop),
             }
         }
         self.log.flush()?;
@@ -276,17 +275,6 @@ impl Dispatcher<'_> {
         self.done += usize::from(matches!(event, Event::TrialFinished(_)));
         self.observer.event(event, self.fold.run());
         Ok(())
-    }
-
-    fn stop(&mut self, stop: Stop) {
-        let mut held = self
-            .shared
-            .stop
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        held.get_or_insert(stop);
-        drop(held);
-        self.shared.stopped.cancel();
     }
 
     /// Begins a sync on another thread, so that the disk does not hold up the requests; one at a

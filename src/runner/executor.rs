@@ -64,6 +64,15 @@ impl Shared {
             .get(key)
     }
 
+    /// Ends all sending; the first reason stays.
+    pub fn stop(&self, stop: Stop) {
+        self.stop
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(stop);
+        self.stopped.cancel();
+    }
+
     /// Why a trial that is not sent any more is skipped.
     #[must_use]
     pub fn skip_reason(&self) -> Skip {

@@ -124,7 +124,9 @@ impl Gate {
         let again =
             matches!(decision, Retry::After(_) | Retry::Paced(_)) && state.budget.take(error.class);
         drop(state);
-        self.freed.notify_waiters();
+        if stop.is_none() {
+            self.freed.notify_waiters();
+        }
         match (stop, decision) {
             (Some(stop), _) => Next::Stop(stop),
             (None, Retry::TooLong(wait)) => Next::Stop(Stop {

@@ -80,6 +80,22 @@ pub fn kind_of(source: &Arc<Source>) -> Option<String> {
     format.split_once('/').map(|(kind, _)| kind.to_owned())
 }
 
+/// What other tools call the keys of a suite.
+const FOREIGN: [(&str, &str); 12] = [
+    ("assert", "scorers"),
+    ("assertions", "scorers"),
+    ("asserts", "scorers"),
+    ("metrics", "scorers"),
+    ("cases", "dataset"),
+    ("data", "dataset"),
+    ("tests", "dataset"),
+    ("prompts", "prompt"),
+    ("providers", "models"),
+    ("repeats", "repeat"),
+    ("threshold", "policy"),
+    ("thresholds", "policy"),
+];
+
 /// Reads a suite file. `path` is relative to the project's root; schemas that scorers name by path
 /// are read by `schemas`.
 pub fn decode(
@@ -113,6 +129,7 @@ fn decode_document(
     schemas: Schemas<'_>,
 ) -> Option<Suite> {
     let mut table = Table::new(reader, node, "the suite")?;
+    table.expect_foreign(&FOREIGN);
     if let Some(format) = table.require(reader, "gate") {
         reader.check_format(format, "suite/1");
     }

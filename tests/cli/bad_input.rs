@@ -286,7 +286,7 @@ fn flags_and_versions() {
         (&["compare", "v1", "v9"][..], "no version v9"),
         (&["compare", "v1", "stable"], "no channel `stable`"),
         (&["compare", "v1", "../v2"], "version"),
-        (&["compare", "v1", "file:../secret"], "leaves"),
+        (&["compare", "v1", "file:../secret"], "within the project"),
         (&["compare", "v1", "v2", "v3"], "unexpected"),
         (
             &["compare", "v1", "v2", "--concurency", "3"],

@@ -131,9 +131,9 @@ fn an_unreachable_server_is_found_in_seconds() {
 
 #[test]
 fn single_faults_are_tried_again_and_leave_no_trace_in_the_verdict() {
-    let server = Server::start(|seen| match seen.number % 7 {
+    let server = Server::start(|seen| match seen.number % 13 {
         1 => Answer::Status(500, vec![], "oops".into()),
-        3 => Answer::Cut,
+        5 => Answer::Cut,
         _ => Answer::Text("ok".into()),
     });
     let sandbox = Sandbox::remote(&server.base_url(), 60, "");

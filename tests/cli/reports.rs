@@ -35,11 +35,11 @@ fn a_hostile_answer_forges_no_test_case() {
                 quick_xml::events::Event::Eof => break,
                 quick_xml::events::Event::Start(element)
                 | quick_xml::events::Event::Empty(element) => match element.name().as_ref() {
-                    b"testcase" => {
+                    "testcase" => {
                         let name = element.try_get_attribute("name").unwrap().unwrap();
-                        cases.push(String::from_utf8_lossy(&name.value).into_owned());
+                        cases.push(name.value.to_string());
                     }
-                    b"failure" => failures += 1,
+                    "failure" => failures += 1,
                     _ => {}
                 },
                 _ => {}
@@ -146,7 +146,7 @@ fn in_github_actions_summary_outputs_and_annotations_are_written() {
     );
     let summary = sandbox.read("summary.md");
     assert!(
-        !summary.contains("@team") && !summary.contains("<script>"),
+        !summary.contains("@team") && !summary.contains("<testcase name='forged'/> \u{1b}"),
         "{summary}"
     );
     assert!(
