@@ -1,12 +1,12 @@
 //! The first sentence of a decision, `exit.message`.
 
 use super::Account;
-use super::phrase::{count, number, p_value, percent, points_long, ratio, share_of};
+use super::phrase::{count, number, percent, points_long, ratio};
 use super::rule::open;
 use crate::chat::AnswerFault;
 use crate::verdict::decide::{DecisionContext, Unusable};
-use crate::verdict::policy::{OnInconclusive, Policy, Preset};
-use crate::verdict::rule::{RuleVerdict, Verdict};
+use crate::verdict::policy::Policy;
+use crate::verdict::rule::Verdict;
 use crate::verdict::rules::evidence::Barrier;
 use crate::verdict::rules::family::{Finding, Judged, Kind};
 use crate::verdict::rules::scenario::Part;
