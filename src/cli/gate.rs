@@ -23,6 +23,13 @@ fn version(text: &str) -> Result<VersionRef, CommandError> {
 }
 
 fn run_flags(gate: &GateArgs, changed_since: Option<String>) -> Result<Flags, CommandError> {
+    let shard = gate.select.shard.as_deref().map(str::parse).transpose();
+    let shard = shard.map_err(|error: crate::plan::shard::ShardError| {
+        CommandError::usage(
+            error.to_string(),
+            "write --shard 2/5 for the second of five parts",
+        )
+    })?;
     let mut segments = Vec::new();
     for segment in &gate.select.segment {
         let (key, value) = segment.split_once('=').ok_or_else(|| {
@@ -38,13 +45,15 @@ fn run_flags(gate: &GateArgs, changed_since: Option<String>) -> Result<Flags, Co
             cases: gate.select.case.clone(),
             tags: gate.select.tag.clone(),
             segments,
+            only: None,
         },
-        shard: None,
+        shard,
         allow_empty: gate.select.allow_empty,
         seed: gate.select.seed,
         repeat: gate.select.repeat,
         no_gate: gate.no_gate,
         changed_since,
+        resume: gate.select.resume.clone(),
     })
 }
 

@@ -26,6 +26,9 @@ pub async fn compare(
     flags: &Flags,
     hooks: &mut Hooks<'_>,
 ) -> Result<Outcome, CommandError> {
+    if let Some(wanted) = &flags.resume {
+        return super::resume::resume(project, wanted.as_deref(), flags, hooks).await;
+    }
     let (all, warnings) = suites::load_all(project)?;
     for warning in super::prepare::render_warnings(&warnings) {
         (hooks.say)(&warning);

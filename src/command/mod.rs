@@ -14,6 +14,7 @@ pub mod prepare;
 pub mod project;
 pub mod prompt;
 pub mod report;
+pub mod resume;
 pub mod run;
 pub mod schema;
 pub mod selection;

@@ -14,12 +14,12 @@ use crate::analysis::CaseTable;
 use crate::base::{Diagnostics, Source, json};
 use crate::dataset::Filter;
 use crate::plan::Shard;
-use crate::record::{Arm, Fold, Run};
+use crate::record::{Arm, Event, Fold, Run};
 use crate::registry::reference::VersionRef;
 use crate::report::content::SuiteNote;
 use crate::runner::{self, Interrupt, Observer, RunOptions};
 use crate::store::cache::{CacheMode, CacheReader, CacheWriter};
-use crate::store::runs::{LogTexts, RunLog};
+use crate::store::runs::{LoadedRun, LogTexts, RunLog};
 use crate::suite::Suite;
 use crate::verdict::{Decision, DecisionContext, Policy, decide};
 
@@ -40,6 +40,8 @@ pub struct Flags {
     pub no_gate: bool,
     /// The revision of `--changed-since`.
     pub changed_since: Option<String>,
+    /// Go on with an interrupted run, the one named or the newest.
+    pub resume: Option<Option<String>>,
 }
 
 impl Flags {
@@ -73,6 +75,9 @@ pub async fn run(
     flags: &Flags,
     hooks: &mut Hooks<'_>,
 ) -> Result<Outcome, CommandError> {
+    if let Some(wanted) = &flags.resume {
+        return super::resume::resume(project, wanted.as_deref(), flags, hooks).await;
+    }
     let (all, warnings) = suites::load_all(project)?;
     say_warnings(&warnings, hooks);
     let chosen = suites::choose(project, all)?;
@@ -123,7 +128,7 @@ pub async fn one(
         require_rule(wanted.suite, &prepared)?;
     }
     say_warnings(&prepared.warnings, hooks);
-    let (suite_run, interrupt) = execute(project, prepared, hooks).await?;
+    let (suite_run, interrupt) = execute(project, prepared, None, hooks).await?;
     outcome.interrupt = outcome.interrupt.or(interrupt);
     Ok(SuiteResult::Ran(Box::new(suite_run)))
 }
@@ -158,9 +163,14 @@ pub fn cache_mode(project: &Project) -> CacheMode {
     found.map_or(CacheMode::ReadWrite, |(_, mode)| *mode)
 }
 
-async fn execute(
+/// Carries out a prepared run, from its beginning or on from where it was interrupted.
+///
+/// # Errors
+/// When the run can not be recorded.
+pub async fn execute(
     project: &Project,
     prepared: Prepared,
+    resumed: Option<LoadedRun>,
     hooks: &mut Hooks<'_>,
 ) -> Result<(SuiteRun, Option<Interrupt>), CommandError> {
     let Prepared {
@@ -170,11 +180,30 @@ async fn execute(
     project.prepare_state()?;
     let now = project.clock.now();
     let mode = cache_mode(project);
-    let log = RunLog::create(&project.state, &header, Arc::clone(&cases), now)?;
+    let (log, fold) = match resumed {
+        None => {
+            let log = RunLog::create(&project.state, &header, Arc::clone(&cases), now)?;
+            (log, Fold::new(header.clone(), Arc::clone(&cases), now))
+        }
+        Some(loaded) => {
+            let mut log = RunLog::resume(&loaded)?;
+            let mut fold = Fold::resume(loaded.run);
+            let tool = env!("CARGO_PKG_VERSION").to_owned();
+            let event = Event::RunResumed {
+                tool,
+                offline: settings.offline,
+            };
+            let span = log.append(now, &event)?;
+            fold.take(now, &event, span);
+            log.flush()?;
+            log.sync()?;
+            (log, fold)
+        }
+    };
     let path = log.path().to_owned();
     let records = runner::dispatcher::Records {
         log,
-        fold: Fold::new(header.clone(), Arc::clone(&cases), now),
+        fold,
         cache_reader: CacheReader::open(&project.state, mode)?,
         cache_writer: CacheWriter::new(&project.state, mode, header.run_id.as_str()),
     };

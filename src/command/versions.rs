@@ -428,6 +428,6 @@ impl StoredAnswers for RunAnswers {
             arm: self.arm,
             repeat,
         };
-        self.texts.attempt(self.run.trial(trial)?.reply_at?)
+        self.texts.attempt(self.run.trial(trial)?.answer.reply_at?)
     }
 }

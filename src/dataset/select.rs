@@ -1,6 +1,6 @@
 //! Choosing cases: the suite's stratified sample, the flags that narrow a run, the seeded order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Case;
 use crate::base::rng::Stream;
@@ -23,6 +23,8 @@ pub struct Filter {
     pub tags: Vec<String>,
     /// Segment values, `key=value`, of which one must hold.
     pub segments: Vec<(String, String)>,
+    /// The very ids, where a plan is repeated; not shown as a filter.
+    pub only: Option<BTreeSet<String>>,
 }
 
 impl Filter {
@@ -36,6 +38,9 @@ impl Filter {
     #[must_use]
     pub fn accepts(&self, case: &Case) -> bool {
         let id = case.id.as_str();
+        if self.only.as_ref().is_some_and(|only| !only.contains(id)) {
+            return false;
+        }
         (self.cases.is_empty() || self.cases.iter().any(|pattern| matches(pattern, id)))
             && (self.tags.is_empty()
                 || self

@@ -139,6 +139,8 @@ struct ResultBody<'a> {
 struct ResumedBody<'a> {
     gate: Cow<'a, str>,
     tool: Cow<'a, str>,
+    #[serde(default)]
+    offline: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -217,14 +219,13 @@ fn write_body(event: &Event, cases: &[Case], into: &mut Vec<u8>) -> Result<(), C
                 },
             )?;
         }
-        Event::RunResumed { tool } => {
-            serde_json::to_writer(
-                into,
-                &ResumedBody {
-                    gate: FORMAT.into(),
-                    tool: tool.into(),
-                },
-            )?;
+        Event::RunResumed { tool, offline } => {
+            let body = ResumedBody {
+                gate: FORMAT.into(),
+                tool: tool.into(),
+                offline: *offline,
+            };
+            serde_json::to_writer(into, &body)?;
         }
         Event::AttemptStarted {
             trial,
@@ -345,6 +346,7 @@ fn read_event(kind: &str, line: &[u8], cases: &CaseIndex) -> Result<Event, Codec
             let body: ResumedBody<'_> = serde_json::from_slice(line)?;
             Event::RunResumed {
                 tool: body.tool.into_owned(),
+                offline: body.offline,
             }
         }
         "attempt_started" => {

@@ -227,6 +227,8 @@ pub enum Event {
     RunResumed {
         /// The version of the program that goes on.
         tool: String,
+        /// Whether nothing may leave the machine from here on.
+        offline: bool,
     },
     /// The intent: a request is about to be sent.
     AttemptStarted {

@@ -64,12 +64,23 @@ impl Fold {
         self.run
     }
 
+    /// Goes on with a run that was read back.
+    #[must_use]
+    pub fn resume(run: Run) -> Self {
+        let names = run.scorers.iter().zip(0u16..);
+        let scorer_index = names
+            .map(|(name, index)| (name.to_string(), index))
+            .collect();
+        Self { run, scorer_index }
+    }
+
     /// Takes an event. `span` is the event's line in the log.
     pub fn take(&mut self, at: Timestamp, event: &Event, span: LogSpan) {
         self.run.last_at = self.run.last_at.max(at);
         match event {
             Event::RunStarted(_) | Event::CasePlanned(_) => {}
-            Event::RunResumed { .. } => {
+            Event::RunResumed { offline, .. } => {
+                self.run.header.offline = *offline;
                 self.run.resumes = self.run.resumes.saturating_add(1);
                 self.run.finished = None;
             }
@@ -101,6 +112,7 @@ impl Fold {
             return;
         }
         call.answered = true;
+        call.reply_at = Some(span);
         call.cached = attempt.cached;
         call.cost_usd = attempt.cost_usd;
         if new && !attempt.cached {
@@ -129,7 +141,6 @@ impl Fold {
             record.finish.clone_from(&attempt.finish);
             record.usage = attempt.usage;
             record.latency_ms = attempt.latency_ms;
-            record.reply_at = Some(span);
         }
     }
 

@@ -41,6 +41,8 @@ pub struct CallRecord {
     pub ended: u32,
     /// Whether there is an answer.
     pub answered: bool,
+    /// The line with the answer's text.
+    pub reply_at: Option<LogSpan>,
     /// Whether the answer comes from the response cache.
     pub cached: bool,
     /// What the answer cost; unknown is `None`.
@@ -76,8 +78,6 @@ pub struct TrialRecord {
     pub answer: CallRecord,
     /// The calls of judges, by the index of the scorer's name.
     pub judges: Vec<(u16, CallRecord)>,
-    /// The line with the answer's text.
-    pub reply_at: Option<LogSpan>,
     /// The line with the scores' reasons.
     pub result_at: Option<LogSpan>,
 }

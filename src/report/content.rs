@@ -238,7 +238,7 @@ impl SuiteReport<'_> {
     /// # Errors
     /// When the trial has no answer, or its line can not be read.
     pub fn answer(&self, trial: &TrialRecord) -> Result<AttemptFinished, &'static str> {
-        let span = trial.reply_at.ok_or("no answer")?;
+        let span = trial.answer.reply_at.ok_or("no answer")?;
         self.texts
             .reply(span)
             .ok_or("the answer could not be read from the run's log")

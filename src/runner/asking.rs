@@ -50,6 +50,8 @@ pub struct Asking<'a> {
     pub price: Option<Price>,
     /// Attempts made before the run was interrupted.
     pub attempts_before: u32,
+    /// The reply that an interrupted run got and did not score.
+    pub reply_before: Option<AttemptFinished>,
 }
 
 /// An answer with what reports need of it.
@@ -63,6 +65,29 @@ pub struct Told {
     pub cost_usd: Option<f64>,
     /// For the cache, where the answer did not come from it.
     pub keep: Option<Box<Keep>>,
+}
+
+impl Told {
+    /// The answer of an attempt that was recorded before.
+    #[must_use]
+    pub fn of_attempt(attempt: &AttemptFinished) -> Self {
+        let response = Response {
+            text: attempt.reply.clone(),
+            finish: attempt.finish.clone().unwrap_or_default(),
+            tool_calls: attempt.tool_calls.clone(),
+            usage: attempt.usage,
+            served_model: attempt.served_model.clone(),
+            fingerprint: attempt.fingerprint.clone(),
+            ..Response::default()
+        };
+        let latency_ms = attempt.latency_ms.unwrap_or(0.0);
+        Self {
+            response,
+            latency_ms,
+            cost_usd: attempt.cost_usd,
+            keep: None,
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -88,6 +113,13 @@ impl Asking<'_> {
                 message: error.to_string(),
             })
         })?;
+        if let Some(reply) = self
+            .reply_before
+            .as_ref()
+            .filter(|reply| reply.key == sealed.key())
+        {
+            return Ok(Told::of_attempt(reply));
+        }
         if let Some(told) = self.from_cache(shared, &sealed).await? {
             return Ok(told);
         }

@@ -146,7 +146,7 @@ pub async fn run(
 /// The trials still to be run, last first: all, or those that an interrupted run has not finished.
 fn pending(job: &Job) -> Vec<TrialId> {
     let finished = |trial: &TrialId| {
-        let record = job.prior.as_ref().and_then(|run| run.trial(*trial));
+        let record = job.prior.as_ref().and_then(|prior| prior.run.trial(*trial));
         record.is_some_and(|record| record.score().is_some() || record.fault.is_some())
     };
     job.order
@@ -208,6 +208,7 @@ impl Dispatcher<'_> {
                     give_up_at = None;
                 }
                 _ = ticks.tick() => {
+                    self.cache.flush()?;
                     self.sync_if_due()?;
                     self.observe();
                 }

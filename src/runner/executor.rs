@@ -18,7 +18,7 @@ use crate::chat::{AnswerFault, ErrorClass, Request, Role};
 use crate::dataset::Case;
 use crate::provider::{Call, Endpoint, Subject, Version};
 use crate::record::event::TrialError;
-use crate::record::{Event, Outcome, Run, ScoreRecord, Skip, TrialFinished, TrialId};
+use crate::record::{AttemptFinished, Event, Outcome, ScoreRecord, Skip, TrialFinished, TrialId};
 use crate::score::{self, Answer, Context, ScorerSpec, Step};
 use crate::store::cache::{CacheReader, CachedReply};
 
@@ -228,7 +228,7 @@ async fn answer(
         return stored_answer(shared, trial, case, stored.as_ref()).await;
     }
     let subject = subject(arm, case, trial.repeat, None);
-    let attempts_before = prior_sends(shared.job.prior.as_ref(), trial, None);
+    let (attempts_before, reply_before) = prior_call(&shared.job, trial, None);
     let gate = shared
         .gates
         .get(&endpoint_id(&arm.endpoint))
@@ -241,6 +241,7 @@ async fn answer(
         gate,
         price: arm.price,
         attempts_before,
+        reply_before,
     };
     asking.ask(shared).await
 }
@@ -264,21 +265,7 @@ async fn stored_answer(
     attempt.trial = trial;
     attempt.attempt = 0;
     attempt.cached = true;
-    let response = crate::chat::Response {
-        text: attempt.reply.clone(),
-        finish: attempt.finish.clone().unwrap_or_default(),
-        tool_calls: attempt.tool_calls.clone(),
-        usage: attempt.usage,
-        served_model: attempt.served_model.clone(),
-        fingerprint: attempt.fingerprint.clone(),
-        ..crate::chat::Response::default()
-    };
-    let told = Told {
-        response,
-        latency_ms: attempt.latency_ms.unwrap_or(0.0),
-        cost_usd: attempt.cost_usd,
-        keep: None,
-    };
+    let told = Told::of_attempt(&attempt);
     shared
         .send(Message::Happened(Event::AttemptFinished(Box::new(attempt))))
         .await?;
@@ -303,20 +290,38 @@ fn subject<'a>(
     }
 }
 
-/// Requests sent for a call before the run was interrupted.
-fn prior_sends(prior: Option<&Run>, trial: TrialId, scorer: Option<&str>) -> u32 {
-    let Some((run, record)) = prior.and_then(|run| Some((run, run.trial(trial)?))) else {
-        return 0;
+/// What an interrupted run knows of a call: the requests sent, and the reply that nobody scored yet.
+fn prior_call(job: &Job, trial: TrialId, scorer: Option<&str>) -> (u32, Option<AttemptFinished>) {
+    let found = job
+        .prior
+        .as_ref()
+        .and_then(|prior| Some((prior, prior.run.trial(trial)?)));
+    let Some((prior, record)) = found else {
+        return (0, None);
     };
-    let Some(name) = scorer else {
-        return record.answer.sends;
+    let call = match scorer {
+        None => Some(&record.answer),
+        Some(name) => {
+            let index = prior
+                .run
+                .scorers
+                .iter()
+                .position(|known| known.as_ref() == name);
+            let judges = record.judges.iter();
+            judges
+                .filter(|(scorer, _)| Some(usize::from(*scorer)) == index)
+                .map(|(_, call)| call)
+                .next()
+        }
     };
-    let index = run.scorers.iter().position(|known| known.as_ref() == name);
-    let call = record
-        .judges
-        .iter()
-        .find(|(scorer, _)| Some(usize::from(*scorer)) == index);
-    call.map_or(0, |(_, call)| call.sends)
+    let Some(call) = call else { return (0, None) };
+    // A judge's reply that led to an error is not a verdict: the judge is asked again.
+    let usable = scorer.is_none() || record.outcome.is_none();
+    let reply = call
+        .reply_at
+        .filter(|_| usable)
+        .and_then(|span| prior.replies.reply(span));
+    (call.sends, reply)
 }
 
 async fn score_all(
@@ -421,6 +426,7 @@ async fn ask_judge(
         .gates
         .get(&endpoint_id(&judge.endpoint))
         .ok_or_else(|| internal("the judge has no gate"))?;
+    let (attempts_before, reply_before) = prior_call(&shared.job, trial, Some(name));
     let asking = Asking {
         trial,
         scorer: Some(name),
@@ -431,7 +437,8 @@ async fn ask_judge(
         endpoint: &judge.endpoint,
         gate,
         price: judge.price,
-        attempts_before: prior_sends(shared.job.prior.as_ref(), trial, Some(name)),
+        attempts_before,
+        reply_before,
     };
     let told = asking.ask(shared).await?;
     match score::read_reply(spec, &told.response.text, &told.response.finish) {

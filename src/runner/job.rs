@@ -9,7 +9,7 @@ use crate::chat::{AnswerFault, Price};
 use crate::dataset::Case;
 use crate::prompt::PromptVersion;
 use crate::provider::Endpoint;
-use crate::record::{Arm, AttemptFinished, Run, TrialId};
+use crate::record::{Arm, AttemptFinished, LogSpan, Run, TrialId};
 use crate::score::{Judge, ScorerSpec};
 
 /// A plan, ready to be carried out.
@@ -29,7 +29,21 @@ pub struct Job {
     /// Faults of the answer that are scored instead of failing the trial.
     pub score_faults: Vec<AnswerFault>,
     /// What an interrupted run has done already.
-    pub prior: Option<Run>,
+    pub prior: Option<Prior>,
+}
+
+/// What an interrupted run has done already.
+pub struct Prior {
+    /// The run up to its interruption.
+    pub run: Run,
+    /// Its replies, read from its log.
+    pub replies: Arc<dyn StoredReplies>,
+}
+
+/// The replies of a run's log.
+pub trait StoredReplies: Send + Sync {
+    /// The attempt whose line stands there.
+    fn reply(&self, span: LogSpan) -> Option<AttemptFinished>;
 }
 
 /// One arm of a plan.

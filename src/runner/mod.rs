@@ -12,4 +12,4 @@ pub mod limiter;
 pub mod retry;
 
 pub use dispatcher::{Finished, Observer, RunnerError, Status, run};
-pub use job::{ArmJob, Interrupt, Job, JudgeJob, RunOptions, StoredAnswers};
+pub use job::{ArmJob, Interrupt, Job, JudgeJob, Prior, RunOptions, StoredAnswers, StoredReplies};

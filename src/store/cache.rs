@@ -290,11 +290,11 @@ impl CacheWriter {
         Ok(())
     }
 
-    /// Hands what was stored to the operating system and writes the segment's index.
+    /// Hands what was stored to the operating system.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn finish(&mut self) -> Result<(), CacheError> {
+    pub fn flush(&mut self) -> Result<(), CacheError> {
         let Some(segment) = &mut self.segment else {
             return Ok(());
         };
@@ -303,7 +303,18 @@ impl CacheWriter {
             action: "write",
             path: segment.path.clone(),
             source,
-        })?;
+        })
+    }
+
+    /// Hands what was stored to the operating system and writes the segment's index.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn finish(&mut self) -> Result<(), CacheError> {
+        self.flush()?;
+        let Some(segment) = &self.segment else {
+            return Ok(());
+        };
         write_index(&segment.path, segment.written, &segment.index)
     }
 }

@@ -69,6 +69,12 @@ pub struct SelectArgs {
     /// A filter that matches nothing is no error.
     #[arg(long)]
     pub allow_empty: bool,
+    /// Go on with an interrupted run: the newest, or the one named.
+    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    pub resume: Option<Option<String>>,
+    /// Only this part of the cases, such as 2/5; `gate merge` joins the parts.
+    #[arg(long, value_name = "K/N", conflicts_with = "resume")]
+    pub shard: Option<String>,
     /// A seed in place of the suite's.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

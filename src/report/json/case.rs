@@ -108,7 +108,7 @@ fn side(suite: &SuiteReport<'_>, index: usize, arm: Arm, cell: &ArmCell) -> Side
 
 fn trial(suite: &SuiteReport<'_>, record: &TrialRecord, repeat: usize) -> Trial {
     let answer = suite.answer(record);
-    let unreadable = match (&answer, record.reply_at) {
+    let unreadable = match (&answer, record.answer.reply_at) {
         (Err(words), Some(_)) => Some(*words),
         (Ok(_), _) | (Err(_), None) => None,
     };
