@@ -9,7 +9,7 @@ use regex::Regex;
 use super::answer::quote;
 use super::assertion::json::values_within;
 use super::assertion::path::Path;
-use super::assertion::pattern;
+use super::assertion::pattern::{self, Bounded};
 use super::error::Fault;
 use super::template::print;
 use crate::base::decode::{Reader, choices};
@@ -33,7 +33,7 @@ pub enum Transform {
     /// The last line that is not blank.
     LastLine,
     /// What a pattern finds first, or its first group.
-    RegexExtract(Regex),
+    RegexExtract(Bounded),
     /// What a JSONPath selects first.
     JsonPath(Path),
 }
@@ -159,7 +159,7 @@ impl Transform {
             Self::FirstLine => Ok(Cow::Borrowed(lines.next().unwrap_or_default())),
             Self::LastLine => Ok(Cow::Borrowed(lines.next_back().unwrap_or_default())),
             Self::RegexExtract(regex) => {
-                let found = regex.captures(text);
+                let found = regex.on(text).map_err(Nothing::Fault)?.captures(text);
                 let group = found
                     .as_ref()
                     .and_then(|found| found.get(1).or(found.get(0)));

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Hir, HirKind};
 
 use super::super::answer::{Finding, quote};
 use super::super::error::Fault;
@@ -18,14 +19,16 @@ use crate::dataset::Case;
 /// The types of this family.
 pub const TYPES: &[ScorerType] = &[ScorerType::new("regex", &["value"], decode)];
 
-/// The most bytes of a compiled pattern: `\w` repeated some 50 times.
-const MOST_BYTES: usize = 2 << 20;
+/// The most bytes of a compiled pattern: `\w` repeated some 200 times.
+const MOST_BYTES: usize = 8 << 20;
+/// The most bytes of its cache while it runs.
+const MOST_CACHE: usize = 2 << 20;
 
 /// A regular expression.
 #[derive(Debug, Clone)]
 pub enum Pattern {
     /// Compiled when it was read.
-    Fixed(Regex),
+    Fixed(Bounded),
     /// With values of the case, which stand for themselves.
     Template(Template),
 }
@@ -43,19 +46,66 @@ fn decode(form: &mut Form<'_, '_, '_>) -> Option<Kind> {
     Some(Kind::Assertion(Assertion::Pattern(pattern)))
 }
 
+/// A pattern with its size, which bounds the texts that it is tried on: its work grows with both.
+#[derive(Debug, Clone)]
+pub struct Bounded {
+    regex: Regex,
+    copies: usize,
+}
+
+impl Bounded {
+    /// The pattern, if the text is not too long for it.
+    ///
+    /// # Errors
+    /// When a large pattern would be tried on a long text.
+    pub fn on(&self, text: &str) -> Result<&Regex, Fault> {
+        /// Patterns up to this size are fast on any text.
+        const SMALL: usize = 100;
+        const MOST_WORK: usize = 10_000_000;
+        if self.copies > SMALL && self.copies.saturating_mul(text.len()) > MOST_WORK {
+            let limit = format!(
+                "the answer is too long for a pattern whose repetitions make {} parts",
+                self.copies
+            );
+            return Err(Fault::Limit(limit));
+        }
+        Ok(&self.regex)
+    }
+}
+
+/// How many characters and classes a pattern has when its counted repetitions are written out.
+fn copies(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(_) => 1,
+        HirKind::Capture(capture) => copies(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts
+            .iter()
+            .fold(0, |sum, part| sum.saturating_add(copies(part))),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            let times = usize::try_from(times).unwrap_or(usize::MAX);
+            copies(&repetition.sub).saturating_mul(times)
+        }
+    }
+}
+
 /// Compiles a pattern with bounds.
 ///
 /// # Errors
 /// When the pattern is invalid or too large.
-pub fn compile(source: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(source)
+pub fn compile(source: &str) -> Result<Bounded, regex::Error> {
+    let regex = RegexBuilder::new(source)
         .size_limit(MOST_BYTES)
-        .dfa_size_limit(MOST_BYTES)
-        .build()
+        .dfa_size_limit(MOST_CACHE)
+        .build()?;
+    let copies = regex_syntax::parse(source).map_or(usize::MAX, |hir| copies(&hir));
+    Ok(Bounded { regex, copies })
 }
 
 /// Compiles a pattern of a suite, and reports what is wrong with it.
-pub fn compile_at(reader: &mut Reader<'_>, node: &Node, source: &str) -> Option<Regex> {
+pub fn compile_at(reader: &mut Reader<'_>, node: &Node, source: &str) -> Option<Bounded> {
     compile(source)
         .map_err(|error| {
             let message = format!("invalid regular expression: {}", explain(&error));
@@ -88,7 +138,7 @@ fn expand<'t>(
 }
 
 impl Pattern {
-    fn regex<'p>(&'p self, case: &'p Case) -> Result<Cow<'p, Regex>, Fault> {
+    fn regex<'p>(&'p self, case: &'p Case) -> Result<Cow<'p, Bounded>, Fault> {
         match self {
             Self::Fixed(regex) => Ok(Cow::Borrowed(regex)),
             Self::Template(template) => {
@@ -102,6 +152,7 @@ impl Pattern {
 
     pub(super) fn find(&self, input: &Input<'_>) -> Result<Finding, Fault> {
         let regex = self.regex(input.context.case)?;
+        let regex = regex.on(input.text)?;
         let (pattern, answer) = (regex.as_str(), input.text);
         Ok(match regex.find(answer) {
             Some(found) => {
