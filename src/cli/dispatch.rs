@@ -15,6 +15,7 @@ pub fn dispatch(args: Cli) -> Exit {
         Some(Command::Run(args)) => gate::run(&global, &args),
         Some(Command::Lint(args)) => inspect::lint(&global, &args.select, args.show_settings),
         Some(Command::Report(args)) => gate::report(&global, &args),
+        Some(Command::Merge(args)) => gate::merge(&global, &args),
         Some(Command::Prompt(args)) => inspect::prompt(&global, &args),
         Some(Command::Cache(args)) => inspect::cache(&global, &args),
         Some(Command::Schema { name }) => inspect::schema(name.as_deref()),

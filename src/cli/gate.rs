@@ -1,6 +1,6 @@
 //! The commands that run suites, with signals and progress, and the report of what came out.
 
-use super::args::{CompareArgs, GateArgs, Global, ReportArgs, RunArgs};
+use super::args::{CompareArgs, GateArgs, Global, MergeArgs, ReportArgs, RunArgs};
 use super::exit;
 use super::exit::Exit;
 use super::output::{self, Terminal};
@@ -161,6 +161,16 @@ pub(super) fn report(global: &Global, args: &ReportArgs) -> Result<Exit, Command
     report_layers(&mut layers, &args.reports);
     let project = open(global, layers, None)?;
     let outcome = command::report::report(&project, &args.run, args.no_gate)?;
+    let terminal = Terminal::detect(&project.settings.color);
+    finish(global, &project, &outcome, terminal)
+}
+
+pub(super) fn merge(global: &Global, args: &MergeArgs) -> Result<Exit, CommandError> {
+    let mut layers = global_layers(global);
+    report_layers(&mut layers, &args.reports);
+    let project = open(global, layers, None)?;
+    let base = caller_folder(global)?;
+    let outcome = command::merge::merge(&project, &args.runs, &base, args.no_gate)?;
     let terminal = Terminal::detect(&project.settings.color);
     finish(global, &project, &outcome, terminal)
 }

@@ -156,15 +156,10 @@ pub fn choose(suite: &Suite, cases: Vec<Case>, filter: &Filter, shard: Option<Sh
     cases.retain(|case| {
         filter.accepts(case) && shard.is_none_or(|shard| shard.contains(case.id.as_str()))
     });
-    let mut parts = Vec::new();
-    if !filter.is_empty() {
-        parts.push(filter.describe());
-    }
-    parts.extend(shard.map(|shard| format!("shard {shard}")));
     Selected {
         cases,
         sample: words,
-        filter: (!parts.is_empty()).then(|| parts.join("; ")),
+        filter: (!filter.is_empty()).then(|| filter.describe()),
     }
 }
 

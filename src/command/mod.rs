@@ -8,6 +8,7 @@ pub mod endpoints;
 pub mod error;
 pub mod judges;
 pub mod lint;
+pub mod merge;
 pub mod outcome;
 pub mod overview;
 pub mod prepare;

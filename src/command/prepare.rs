@@ -382,6 +382,7 @@ fn header(
         repeat: suite.repeat,
         filter,
         sample,
+        shard: wanted.shard.map(|shard| shard.to_string()),
         offline: project.settings.offline,
         registry_head: wanted.arms.iter().find_map(|(_, resolved)| resolved.head),
         notes,
@@ -418,7 +419,7 @@ fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<Name, ChosenJudge>) -> S
 
 /// Ten bytes that differ from run to run: the keys of the standard library's hasher come from the
 /// operating system's random source. They name a run and decide nothing.
-fn random_bytes() -> [u8; 10] {
+pub(super) fn random_bytes() -> [u8; 10] {
     let word = || {
         std::hash::RandomState::new()
             .build_hasher()

@@ -18,6 +18,18 @@ pub struct Shard {
 pub struct ShardError(String);
 
 impl Shard {
+    /// Which part, from 1.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Of how many.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
     /// Whether a case belongs to this part.
     #[must_use]
     pub fn contains(&self, case_id: &str) -> bool {

@@ -46,6 +46,9 @@ pub struct RunHeader {
     /// What a flag narrowed the run to, in words; `None` for the whole suite.
     #[serde(default)]
     pub filter: Option<String>,
+    /// The part of the cases that this machine took, such as `2/5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// The suite's sample in words, where it has one.
     #[serde(default)]
     pub sample: Option<String>,

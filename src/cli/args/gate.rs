@@ -163,6 +163,20 @@ pub struct LintArgs {
     pub show_settings: bool,
 }
 
+/// `gate merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Every shard: the id of a run, or the path of a run folder.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Where reports go.
+    #[command(flatten)]
+    pub reports: ReportFiles,
+    /// Report, and exit 0 where the gate would block.
+    #[arg(long)]
+    pub no_gate: bool,
+}
+
 /// `gate report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {

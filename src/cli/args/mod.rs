@@ -13,7 +13,8 @@ use crate::cli::exit::Exit;
 
 pub use cache::CacheCommand;
 pub use gate::{
-    CompareArgs, GateArgs, HowArgs, LintArgs, ReportArgs, ReportFiles, RunArgs, SelectArgs,
+    CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, ReportArgs, ReportFiles, RunArgs,
+    SelectArgs,
 };
 pub use prompt::PromptCommand;
 
@@ -79,6 +80,11 @@ pub enum Command {
     /// Report a stored run again, without a call.
     #[command(after_help = "Example:\n  gate report last --markdown report.md")]
     Report(ReportArgs),
+    /// Join the shards of a run into one verdict.
+    #[command(
+        after_help = "Examples:\n  gate merge shard-1/ shard-2/ --junit gate.xml\n  gate merge 0192f3 0192f4"
+    )]
+    Merge(MergeArgs),
     /// Look at the versions of prompts.
     #[command(
         subcommand,
