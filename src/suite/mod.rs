@@ -7,6 +7,9 @@ pub mod models;
 pub mod path;
 pub mod validate;
 
+#[cfg(test)]
+mod schema_tests;
+
 pub use digest::suite_digest;
 pub use file::{PromptLocation, Suite, decode, kind_of};
 pub use validate::validate;
