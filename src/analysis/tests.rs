@@ -59,6 +59,7 @@ fn header(repeat: u32, cases: usize) -> RunHeader {
         seed: 1,
         repeat,
         filter: None,
+        shard: None,
         sample: None,
         offline: false,
         registry_head: None,

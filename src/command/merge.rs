@@ -215,6 +215,7 @@ fn header(first: &Part, cases: &[Case], run_id: RunId) -> RunHeader {
     });
     header.run_id = run_id;
     header.shard = None;
+    header.notes.retain(|note| !note.starts_with("shard "));
     header.dataset.selected = cases.len();
     header.plan_digest = plan_digest(&PlanIdentity {
         suite: header.suite_digest,

@@ -339,6 +339,11 @@ fn header(
         );
         notes.push(note);
     }
+    if let Some(shard) = wanted.shard {
+        notes.push(format!(
+            "shard {shard}: a part of the cases; `gate merge` joins all parts"
+        ));
+    }
     let several = suite.models.len() > 1;
     let title = if several {
         format!("{}@{}", suite.name, wanted.model.name)

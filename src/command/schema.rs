@@ -1,8 +1,10 @@
 //! `gate schema NAME`: the JSON Schemas of our files.
 
 /// The schemas by name.
-pub const SCHEMAS: [(&str, &str); 6] = [
+pub const SCHEMAS: [(&str, &str); 8] = [
+    ("cassette", include_str!("../../schema/cassette.json")),
     ("dataset", include_str!("../../schema/dataset.json")),
+    ("label", include_str!("../../schema/label.json")),
     ("mock", include_str!("../../schema/mock.json")),
     ("prompt", include_str!("../../schema/prompt.json")),
     ("result", include_str!("../../schema/result.json")),

@@ -138,7 +138,8 @@ fn report_unknown(reader: &mut Reader<'_>, entry: &Entry) {
     let known: Vec<&str> = KEYS
         .iter()
         .map(|key| key.name)
-        .chain(["profiles"])
+        .filter(|name| *name != "profile")
+        .chain(["gate", "profiles"])
         .collect();
     reader.error(
         entry.key_span,

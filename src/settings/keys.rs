@@ -210,7 +210,8 @@ struct Values<'a> {
 
 impl Values<'_> {
     fn given(&self, name: &str) -> Option<Given> {
-        if let Some(given) = self.layers.get(name) {
+        let is_set = |given: &&Given| given.texts.iter().any(|text| !text.trim().is_empty());
+        if let Some(given) = self.layers.get(name).filter(is_set) {
             return Some(given.clone());
         }
         let default = find(name)?.default;

@@ -233,17 +233,18 @@ fn decode_price(reader: &mut Reader<'_>, node: &Node) -> Option<Price> {
 }
 
 fn decode_timeout(reader: &mut Reader<'_>, node: &Node) -> Option<std::time::Duration> {
-    if let crate::base::Value::Number(seconds) = node.value {
-        return std::time::Duration::try_from_secs_f64(seconds).ok();
-    }
-    let text = reader.text(node, "`timeout`")?;
-    match crate::base::time::parse_duration(text) {
-        Ok(duration) => Some(duration),
-        Err(error) => {
+    let written = match node.value {
+        crate::base::Value::Number(seconds) => seconds.to_string(),
+        _ => reader.text(node, "`timeout`")?.to_owned(),
+    };
+    match crate::base::time::parse_duration(&written) {
+        Ok(duration) if !duration.is_zero() => Some(duration),
+        Ok(_) | Err(_) => {
+            let message = format!("`{written}` is not a time to wait");
             reader.error(
                 node.span,
                 "duration",
-                error.to_string(),
+                message,
                 "write a duration such as `90s`",
             );
             None

@@ -17,7 +17,7 @@ const TIMINGS: [&str; 8] = [
     "spent_usd",
 ];
 
-fn without_timings(value: &mut Value) {
+pub fn without_timings(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|key, _| !TIMINGS.contains(&key.as_str()));

@@ -6,6 +6,7 @@ mod compare;
 mod faults;
 mod inspect;
 mod reports;
+mod resume;
 mod sandbox;
 mod server;
 mod versions;

@@ -93,6 +93,7 @@ pub fn header(arms: &[(Arm, &str)], selected: usize, repeat: u32) -> RunHeader {
         seed: 7,
         repeat,
         filter: None,
+        shard: None,
         sample: None,
         offline: false,
         registry_head: Some(digest("head")),
