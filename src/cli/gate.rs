@@ -7,6 +7,7 @@ use super::output::{self, Terminal};
 use super::progress::{Form, Progress};
 use super::project::{caller_folder, gate_layers, global_layers, open, report_layers};
 use super::{reports, signals};
+use crate::command::dryrun::Forecast;
 use crate::command::run::{Flags, Hooks};
 use crate::command::{self, CommandError, Outcome, Project};
 use crate::dataset::Filter;
@@ -30,6 +31,7 @@ fn run_flags(gate: &GateArgs, changed_since: Option<String>) -> Result<Flags, Co
             "write --shard 2/5 for the second of five parts",
         )
     })?;
+    let traffic = gate.select.traffic.as_deref().map(per_hour).transpose()?;
     let mut segments = Vec::new();
     for segment in &gate.select.segment {
         let (key, value) = segment.split_once('=').ok_or_else(|| {
@@ -54,6 +56,8 @@ fn run_flags(gate: &GateArgs, changed_since: Option<String>) -> Result<Flags, Co
         no_gate: gate.no_gate,
         changed_since,
         resume: gate.select.resume.clone(),
+        dry_run: gate.select.dry_run,
+        traffic,
     })
 }
 
@@ -94,6 +98,18 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, CommandError>
     })
 }
 
+/// Requests an hour, as `10000/h`.
+fn per_hour(text: &str) -> Result<f64, CommandError> {
+    let number = text
+        .strip_suffix("/h")
+        .and_then(|number| number.parse::<f64>().ok());
+    number
+        .filter(|number| number.is_finite() && *number > 0.0)
+        .ok_or_else(|| {
+            CommandError::usage(format!("`{text}` is no traffic"), "write --traffic 10000/h")
+        })
+}
+
 /// Carries out a command that runs suites, with signals and progress, and reports it.
 fn gate(
     global: &Global,
@@ -129,7 +145,17 @@ fn gate(
         work(&mut hooks).await
     });
     progress.clear();
-    finish(global, project, &outcome?, terminal)
+    let outcome = outcome?;
+    if !outcome.forecasts.is_empty() {
+        let lines: Vec<String> = outcome.forecasts.iter().flat_map(Forecast::lines).collect();
+        let text = format!("{}\n", lines.join("\n"));
+        let written = output::data(|out| out.write_all(text.as_bytes()));
+        written.map_err(|error| {
+            CommandError::infra("io", format!("failed to write to stdout: {error}"), None)
+        })?;
+        return Ok(Exit::Ok);
+    }
+    finish(global, project, &outcome, terminal)
 }
 
 /// Writes the reports of an outcome and says how it ends.

@@ -56,6 +56,8 @@ pub(super) fn report_layers(layers: &mut Layers, files: &ReportFiles) {
 fn how_layers(layers: &mut Layers, how: &HowArgs) {
     flag(layers, "concurrency", how.concurrency.as_ref());
     flag(layers, "rate", how.rate.as_ref());
+    flag(layers, "token_rate", how.token_rate.as_ref());
+    flag(layers, "budget", how.budget.as_ref());
     flag(layers, "timeout", how.timeout.as_ref());
     flag(layers, "retries", how.retries.as_ref());
     flag(layers, "deadline", how.deadline.as_ref());

@@ -47,6 +47,13 @@ impl<'p> Endpoints<'p> {
             .or_else(|| self.prices.price(spec.provider, spec.model.as_deref()?))
     }
 
+    /// The most tokens that a model answers with, where the price table knows it.
+    #[must_use]
+    pub fn most_output(&self, spec: &ModelSpec) -> Option<u32> {
+        self.prices
+            .max_output_tokens(spec.provider, spec.model.as_deref()?)
+    }
+
     /// The endpoint of a model.
     ///
     /// # Errors

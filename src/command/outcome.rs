@@ -1,5 +1,6 @@
 //! What a gating command hands to the surface: runs with their decisions, ready to be reported.
 
+use super::dryrun::Forecast;
 use crate::analysis::{ArmSummary, CaseTable};
 use crate::base::RunId;
 use crate::record::{AttemptFinished, LogSpan, Run, TrialFinished};
@@ -74,6 +75,8 @@ pub struct Outcome {
     pub command: &'static str,
     /// The suites in the order in which they ran.
     pub suites: Vec<SuiteResult>,
+    /// What a dry run found.
+    pub forecasts: Vec<Forecast>,
     /// What a reader should know of the whole.
     pub notes: Vec<String>,
     /// What to do now.
@@ -93,6 +96,7 @@ impl Outcome {
         Self {
             command,
             suites: Vec::new(),
+            forecasts: Vec::new(),
             notes: Vec::new(),
             next: Vec::new(),
             reproduce: None,

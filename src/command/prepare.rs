@@ -466,6 +466,7 @@ fn job(
                 repeat_offset: if same { suite.repeat } else { 0 },
                 endpoint: Arc::clone(&endpoint),
                 price: endpoints.price(wanted.model),
+                most_output: endpoints.most_output(wanted.model),
                 stored: resolved
                     .stored
                     .as_ref()
@@ -481,6 +482,7 @@ fn job(
         };
         let hash = judge.judge.version().hash.to_string();
         let price = endpoints.price(&judge.model);
+        let most_output = endpoints.most_output(&judge.model);
         judge_jobs.insert(
             name.to_string(),
             JudgeJob {
@@ -488,6 +490,7 @@ fn job(
                 hash,
                 endpoint,
                 price,
+                most_output,
             },
         );
     }

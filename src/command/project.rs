@@ -1,13 +1,14 @@
 //! The project around a command: its root, its settings, its local state, and what the owner allows.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use camino::Utf8PathBuf;
 
 use super::error::CommandError;
 use crate::base::{Clock, Diagnostics, Source};
 use crate::http::Secret;
+use crate::runner::Budget;
 use crate::settings::{self, Layers, Settings};
 use crate::store::{ProjectRoot, fs};
 
@@ -54,6 +55,8 @@ pub struct Project {
     pub permissions: Permissions,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// The money of the command.
+    pub money: Arc<Mutex<Budget>>,
     variables: Variables,
 }
 
@@ -86,6 +89,7 @@ impl Project {
             }
         })?;
         let state = root.path().join(".gate");
+        let money = Arc::new(Mutex::new(Budget::new(settings.budget)));
         Ok(Self {
             root,
             state,
@@ -93,6 +97,7 @@ impl Project {
             layers,
             permissions,
             clock,
+            money,
             variables,
         })
     }

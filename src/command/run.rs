@@ -42,6 +42,10 @@ pub struct Flags {
     pub changed_since: Option<String>,
     /// Go on with an interrupted run, the one named or the newest.
     pub resume: Option<Option<String>>,
+    /// Say what would be sent, and send nothing.
+    pub dry_run: bool,
+    /// Requests an hour in production, for the dry run.
+    pub traffic: Option<f64>,
 }
 
 impl Flags {
@@ -128,6 +132,31 @@ pub async fn one(
         require_rule(wanted.suite, &prepared)?;
     }
     say_warnings(&prepared.warnings, hooks);
+    if project.settings.budget.is_some() && !super::dryrun::is_priced(&prepared.job) {
+        return Err(CommandError::usage(
+            format!(
+                "--budget needs a price for every model of suite `{}`, and one is unknown",
+                wanted.suite.name
+            ),
+            "add `price: { input: …, output: … }` (USD per million tokens) to the model",
+        ));
+    }
+    if flags.dry_run {
+        let policy = &wanted.suite.policy;
+        let forecast = super::dryrun::forecast(
+            project,
+            &prepared,
+            policy.alpha,
+            policy.power,
+            flags.traffic,
+        )?;
+        outcome.forecasts.push(forecast);
+        return Ok(SuiteResult::Skipped(SuiteNote {
+            name: prepared.header.title,
+            reason: "skipped".to_owned(),
+            message: "a dry run sends nothing".to_owned(),
+        }));
+    }
     let (suite_run, interrupt) = execute(project, prepared, None, hooks).await?;
     outcome.interrupt = outcome.interrupt.or(interrupt);
     Ok(SuiteResult::Ran(Box::new(suite_run)))
@@ -213,6 +242,8 @@ pub async fn execute(
         timeout: settings.timeout,
         deadline: settings.deadline,
         rate: settings.rate,
+        token_rate: settings.token_rate,
+        budget: Arc::clone(&project.money),
         offline: settings.offline,
         seed: header.seed,
         clock: Arc::clone(&project.clock),

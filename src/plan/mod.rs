@@ -1,5 +1,6 @@
 //! From a suite to the trials of a run: which cases, in which order, under which digest.
 
+pub mod estimate;
 pub mod order;
 pub mod shard;
 

@@ -91,6 +91,13 @@ fn positive(seconds: f64) -> Option<Duration> {
     (!wait.is_zero()).then_some(wait)
 }
 
+/// The point in time of an HTTP date.
+pub(super) fn http_date(text: &str) -> Option<crate::base::Timestamp> {
+    Some(crate::base::Timestamp::from_millis(
+        date(text)?.checked_mul(1_000)?,
+    ))
+}
+
 /// The seconds since 1970 of an HTTP date.
 fn date(text: &str) -> Option<i64> {
     let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;

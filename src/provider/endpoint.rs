@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::call::{Call, CallError, EncodeError, Encoded};
-use super::classify;
 use super::codec::Codec;
 use super::exec::Exec;
 use super::key::{Wire, wire};
 use super::mock::{MockOutcome, MockRules};
 use super::replay::Cassette;
+use super::{classify, limits};
 use crate::chat::{ErrorClass, Finish, ModelSpec, Response};
 use crate::http::{Client, HttpRequest, Redactor, Secret};
 
@@ -56,6 +56,8 @@ pub struct Answered {
     pub response: Response,
     /// From sending to the last byte.
     pub latency: Duration,
+    /// How long nothing should be sent, where the provider says that an allowance is used up.
+    pub hold: Option<Duration>,
 }
 
 /// A call that is ready to be sent.
@@ -155,6 +157,7 @@ impl Endpoint {
                     ..HttpRequest::post(&sealed.url, sealed.wire.body().as_bytes())
                 };
                 let reply = client.send(&request, deadline).await;
+                let hold = reply.as_ref().ok().and_then(limits::hold);
                 let decoded = match reply {
                     Ok(reply) => codec.decode(&reply),
                     Err(fault) => Err(classify::exchange_error(&fault)),
@@ -166,12 +169,17 @@ impl Endpoint {
                 Answered {
                     response,
                     latency: begun.elapsed(),
+                    hold,
                 }
             }
             Transport::Mock(rules) => mock(rules.answer(call, attempt), deadline).await?,
             Transport::Replay(cassette) => {
                 let (response, latency) = cassette.answer(call)?;
-                Answered { response, latency }
+                Answered {
+                    response,
+                    latency,
+                    hold: None,
+                }
             }
             Transport::Exec { exec, redactor } => {
                 let answer =
@@ -188,6 +196,7 @@ impl Endpoint {
                 Answered {
                     response,
                     latency: begun.elapsed(),
+                    hold: None,
                 }
             }
         };
@@ -255,7 +264,11 @@ async fn mock(outcome: MockOutcome, deadline: Duration) -> Result<Answered, Call
     match outcome {
         MockOutcome::Answer { response, latency } => {
             wait(latency).await?;
-            Ok(Answered { response, latency })
+            Ok(Answered {
+                response,
+                latency,
+                hold: None,
+            })
         }
         MockOutcome::Http { reply, latency } => {
             wait(latency).await?;

@@ -12,6 +12,7 @@ pub mod exec;
 pub mod gemini;
 pub mod key;
 mod lenient;
+pub mod limits;
 pub mod mock;
 pub mod ollama;
 pub mod openai;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::budget::{self, Reservation};
+use super::circuit::Stop;
 use super::executor::Shared;
 use super::gate::{Gate, Next};
 use super::retry::{self, Failures};
@@ -48,6 +50,8 @@ pub struct Asking<'a> {
     pub gate: &'a Gate,
     /// The price of its answers.
     pub price: Option<Price>,
+    /// The most tokens that the model answers with, where known.
+    pub most_output: Option<u32>,
     /// Attempts made before the run was interrupted.
     pub attempts_before: u32,
     /// The reply that an interrupted run got and did not score.
@@ -131,7 +135,10 @@ impl Asking<'_> {
         let mut attempt = self.attempts_before;
         loop {
             attempt += 1;
-            let error = match self.attempt(shared, &sealed, attempt).await? {
+            let reservation = self.reserve(shared)?;
+            let ended = self.attempt(shared, &sealed, attempt).await;
+            self.settle(shared, reservation, &ended);
+            let error = match ended? {
                 Ok(answered) => return self.told(shared, sealed, attempt, answered).await,
                 Err(error) => error,
             };
@@ -146,6 +153,64 @@ impl Asking<'_> {
                     return Err(no_answer(&error));
                 }
             }
+        }
+    }
+
+    /// The tokens of the question and of the longest answer, estimated.
+    fn tokens(&self) -> f64 {
+        let request = self.call.request;
+        crate::plan::estimate::request_tokens(request)
+            + request.params.max_tokens.map_or(0.0, f64::from)
+    }
+
+    /// Sets aside what the request can cost; stops the run when there is not enough.
+    fn reserve(&self, shared: &Shared) -> Result<Reservation, NoAnswer> {
+        let price = self.price.unwrap_or_default();
+        let worst = budget::worst_usd(self.call.request, &price, self.most_output);
+        let mut money = shared.budget();
+        if let Some(reservation) = money.reserve(worst) {
+            return Ok(reservation);
+        }
+        let limit = money.limit_usd().unwrap_or_default();
+        let message = format!(
+            "the budget of {limit} USD does not cover another request ({:.6} USD are spent)",
+            money.spent_usd()
+        );
+        drop(money);
+        shared.stop(Stop {
+            skip: Skip::Budget,
+            reason: "budget",
+            message,
+        });
+        Err(NoAnswer::Skipped(Skip::Budget))
+    }
+
+    /// Settles what was set aside by how the attempt ended. A reply that was lost on the way may have
+    /// been billed; one that never was on the way, or was refused, was not.
+    fn settle(
+        &self,
+        shared: &Shared,
+        reservation: Reservation,
+        ended: &Result<Result<Answered, CallError>, NoAnswer>,
+    ) {
+        let mut money = shared.budget();
+        match ended {
+            Ok(Ok(answered)) => {
+                let free = self.endpoint.is_free() && self.price.is_none();
+                let cost = self
+                    .price
+                    .and_then(|price| price.cost_usd(&answered.response.usage));
+                money.settle(reservation, if free { Some(0.0) } else { cost });
+            }
+            Ok(Err(error))
+                if matches!(
+                    error.class,
+                    ErrorClass::Timeout | ErrorClass::BadBody | ErrorClass::ReplyTooLarge
+                ) =>
+            {
+                money.lose(reservation);
+            }
+            Ok(Err(_)) | Err(_) => money.release(reservation),
         }
     }
 
@@ -178,7 +243,7 @@ impl Asking<'_> {
         sealed: &Sealed,
         attempt: u32,
     ) -> Result<Result<Answered, CallError>, NoAnswer> {
-        if !self.gate.enter(&shared.stopped).await {
+        if !self.gate.enter(self.tokens(), &shared.stopped).await {
             return Err(NoAnswer::Skipped(shared.skip_reason()));
         }
         let intent = Event::AttemptStarted {
@@ -210,8 +275,12 @@ impl Asking<'_> {
         attempt: u32,
         answered: Answered,
     ) -> Result<Told, NoAnswer> {
-        self.gate.answered();
-        let Answered { response, latency } = answered;
+        let Answered {
+            response,
+            latency,
+            hold,
+        } = answered;
+        self.gate.answered(hold);
         let latency_ms = millis(latency);
         let cost_usd = self.price.and_then(|price| price.cost_usd(&response.usage));
         let mut finished = self.finished(&sealed, attempt);

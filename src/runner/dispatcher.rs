@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::asking::Message;
 use super::circuit::Stop;
 use super::executor::{Shared, endpoint_id, run_trial, skipped};
-use super::gate::Gate;
+use super::gate::{Gate, Rates};
 use super::job::{Interrupt, Job, RunOptions};
 use super::limiter::LimiterStatus;
 use crate::record::{Event, FinishReason, Fold, Run, Skip, TrialId};
@@ -113,7 +113,15 @@ pub async fn run(
             let name = endpoint.spec.name.as_str();
             (
                 endpoint_id(endpoint),
-                Gate::new(options.concurrency, options.rate, options.seed, name),
+                Gate::new(
+                    options.concurrency,
+                    Rates {
+                        requests: options.rate,
+                        tokens: options.token_rate,
+                    },
+                    options.seed,
+                    name,
+                ),
             )
         })
         .collect();

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::{Asking, Message, NoAnswer, Told};
+use super::budget::Budget;
 use super::circuit::Stop;
 use super::gate::Gate;
 use super::job::{ArmJob, Job, JudgeJob, RunOptions};
@@ -53,6 +54,14 @@ impl Shared {
     /// When the dispatcher has gone.
     pub async fn send(&self, message: Message) -> Result<(), NoAnswer> {
         Ok(self.messages.send(message).await?)
+    }
+
+    /// The money of the command.
+    pub fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+        self.options
+            .budget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The stored answer of a call.
@@ -240,6 +249,7 @@ async fn answer(
         endpoint: &arm.endpoint,
         gate,
         price: arm.price,
+        most_output: arm.most_output,
         attempts_before,
         reply_before,
     };
@@ -437,6 +447,7 @@ async fn ask_judge(
         endpoint: &judge.endpoint,
         gate,
         price: judge.price,
+        most_output: judge.most_output,
         attempts_before,
         reply_before,
     };

@@ -15,6 +15,15 @@ use crate::base::rng::Stream;
 use crate::provider::CallError;
 use crate::record::Skip;
 
+/// What the user allows a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Rates {
+    /// Requests.
+    pub requests: Option<f64>,
+    /// Tokens.
+    pub tokens: Option<f64>,
+}
+
 /// Everything that paces one endpoint.
 pub struct Gate {
     begun: Instant,
@@ -43,9 +52,9 @@ pub enum Next {
 impl Gate {
     /// The way to an endpoint with at most `concurrency` requests in flight.
     #[must_use]
-    pub fn new(concurrency: u32, rate: Option<f64>, seed: u64, name: &str) -> Self {
+    pub fn new(concurrency: u32, rates: Rates, seed: u64, name: &str) -> Self {
         let state = State {
-            limiter: Limiter::new(concurrency, rate),
+            limiter: Limiter::new(concurrency, rates.requests, rates.tokens),
             circuit: Circuit::default(),
             budget: RetryBudget::new(),
             jitter: Stream::new(seed, &format!("jitter {name}")),
@@ -62,14 +71,14 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a request may be sent. `false` when the run was stopped meanwhile.
-    pub async fn enter(&self, stopped: &CancellationToken) -> bool {
+    /// Waits until a request of so many tokens may be sent. `false` when the run was stopped meanwhile.
+    pub async fn enter(&self, tokens: f64, stopped: &CancellationToken) -> bool {
         loop {
             if stopped.is_cancelled() {
                 return false;
             }
             let freed = self.freed.notified();
-            let admission = self.state().limiter.admit(self.begun.elapsed());
+            let admission = self.state().limiter.admit(self.begun.elapsed(), tokens);
             match admission {
                 Admission::Go => return true,
                 Admission::Wait(time) => tokio::select! {
@@ -89,9 +98,13 @@ impl Gate {
         self.state().budget.request();
     }
 
-    /// Notes an answer.
-    pub fn answered(&self) {
+    /// Notes an answer, and how long the provider's numbers say to send nothing.
+    pub fn answered(&self, hold: Option<Duration>) {
+        let now = self.begun.elapsed();
         let mut state = self.state();
+        if let Some(wait) = hold {
+            state.limiter.hold(now, wait);
+        }
         state.limiter.ended(true);
         state.circuit.success();
         drop(state);

@@ -1,7 +1,7 @@
 //! What the runner is given: the plan with everything that is needed to carry it out.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::base::{CaseId, Clock};
@@ -11,6 +11,8 @@ use crate::prompt::PromptVersion;
 use crate::provider::Endpoint;
 use crate::record::{Arm, AttemptFinished, LogSpan, Run, TrialId};
 use crate::score::{Judge, ScorerSpec};
+
+use super::budget::Budget;
 
 /// A plan, ready to be carried out.
 pub struct Job {
@@ -61,6 +63,8 @@ pub struct ArmJob {
     pub endpoint: Arc<Endpoint>,
     /// The price of its answers, where known.
     pub price: Option<Price>,
+    /// The most tokens that the model answers with, where known.
+    pub most_output: Option<u32>,
     /// The answers of a stored run in place of calls.
     pub stored: Option<Arc<dyn StoredAnswers>>,
 }
@@ -75,6 +79,8 @@ pub struct JudgeJob {
     pub endpoint: Arc<Endpoint>,
     /// The price of its answers, where known.
     pub price: Option<Price>,
+    /// The most tokens that the model answers with, where known.
+    pub most_output: Option<u32>,
 }
 
 /// The answers of a stored run.
@@ -95,6 +101,10 @@ pub struct RunOptions {
     pub deadline: Option<Duration>,
     /// Requests a minute at most.
     pub rate: Option<f64>,
+    /// Tokens a minute at most.
+    pub token_rate: Option<f64>,
+    /// The money of the command, shared by all its runs.
+    pub budget: Arc<Mutex<Budget>>,
     /// Nothing may leave the machine.
     pub offline: bool,
     /// The seed of jitter.

@@ -51,6 +51,15 @@ pub struct Limiter {
     admitted: VecDeque<Moment>,
     pace: Option<Pace>,
     cap_per_second: Option<f64>,
+    tokens: Option<Tokens>,
+}
+
+/// The allowance of tokens a minute: a request goes while there is credit, and draws what it needs.
+#[derive(Debug, Clone, Copy)]
+struct Tokens {
+    per_second: f64,
+    credit: f64,
+    at: Moment,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,10 +70,10 @@ struct Pace {
 }
 
 impl Limiter {
-    /// A limiter with at most `ceiling` requests in flight and, where given, at most so many a
-    /// minute.
+    /// A limiter with at most `ceiling` requests in flight and, where given, at most so many
+    /// requests and tokens a minute.
     #[must_use]
-    pub fn new(ceiling: u32, per_minute: Option<f64>) -> Self {
+    pub fn new(ceiling: u32, per_minute: Option<f64>, tokens_per_minute: Option<f64>) -> Self {
         let ceiling = ceiling.max(1);
         let cap_per_second = per_minute
             .map(|rate| rate / 60.0)
@@ -82,11 +91,16 @@ impl Limiter {
                 at: Moment::ZERO,
             }),
             cap_per_second,
+            tokens: tokens_per_minute.map(|rate| Tokens {
+                per_second: rate / 60.0,
+                credit: rate / 60.0,
+                at: Moment::ZERO,
+            }),
         }
     }
 
-    /// Asks to send a request now.
-    pub fn admit(&mut self, now: Moment) -> Admission {
+    /// Asks to send a request of so many tokens now.
+    pub fn admit(&mut self, now: Moment, tokens: f64) -> Admission {
         if now < self.not_before {
             return Admission::Wait(self.not_before - now);
         }
@@ -94,12 +108,25 @@ impl Limiter {
             return Admission::Full;
         }
         self.accrue(now);
+        if let Some(allowance) = &mut self.tokens {
+            let elapsed = now.saturating_sub(allowance.at).as_secs_f64();
+            allowance.at = now;
+            allowance.credit =
+                (allowance.credit + elapsed * allowance.per_second).min(allowance.per_second);
+            if allowance.credit < 0.0 {
+                let seconds = -allowance.credit / allowance.per_second;
+                return Admission::Wait(Duration::from_secs_f64(seconds.clamp(0.001, 3_600.0)));
+            }
+        }
         if let Some(pace) = &mut self.pace {
             if pace.credit < 1.0 {
                 let seconds = (1.0 - pace.credit) / pace.per_second;
                 return Admission::Wait(Duration::from_secs_f64(seconds.clamp(0.000_1, 3_600.0)));
             }
             pace.credit -= 1.0;
+        }
+        if let Some(allowance) = &mut self.tokens {
+            allowance.credit -= tokens;
         }
         self.in_flight += 1;
         if self.pace.is_none() {
@@ -118,6 +145,11 @@ impl Limiter {
                 self.successes = 0;
             }
         }
+    }
+
+    /// Notes that the server's own numbers say to send nothing for so long.
+    pub fn hold(&mut self, now: Moment, wait: Duration) {
+        self.not_before = self.not_before.max(now + wait);
     }
 
     /// Notes that the server pushed back, and how long nothing may be sent.
@@ -207,35 +239,35 @@ mod tests {
 
     #[test]
     fn starts_with_eight_and_doubles_with_each_window_of_successes() {
-        let mut limiter = Limiter::new(32, None);
+        let mut limiter = Limiter::new(32, None, None);
         for _ in 0..8 {
-            assert_eq!(limiter.admit(ms(0)), Admission::Go);
+            assert_eq!(limiter.admit(ms(0), 1.0), Admission::Go);
         }
-        assert_eq!(limiter.admit(ms(0)), Admission::Full);
+        assert_eq!(limiter.admit(ms(0), 1.0), Admission::Full);
         for _ in 0..8 {
             limiter.ended(true);
         }
         let admitted = (0..40)
-            .filter(|_| limiter.admit(ms(1)) == Admission::Go)
+            .filter(|_| limiter.admit(ms(1), 1.0) == Admission::Go)
             .count();
         assert_eq!(admitted, 16);
     }
 
     #[test]
     fn sends_nothing_before_the_time_that_the_server_named() {
-        let mut limiter = Limiter::new(8, None);
-        assert_eq!(limiter.admit(ms(0)), Admission::Go);
+        let mut limiter = Limiter::new(8, None, None);
+        assert_eq!(limiter.admit(ms(0), 1.0), Admission::Go);
         limiter.pushed_back(ms(10), Duration::from_secs(2));
-        assert_eq!(limiter.admit(ms(1_000)), Admission::Wait(ms(1_010)));
-        assert_eq!(limiter.admit(ms(2_010)), Admission::Go);
-        assert!(matches!(limiter.admit(ms(2_010)), Admission::Wait(_)));
+        assert_eq!(limiter.admit(ms(1_000), 1.0), Admission::Wait(ms(1_010)));
+        assert_eq!(limiter.admit(ms(2_010), 1.0), Admission::Go);
+        assert!(matches!(limiter.admit(ms(2_010), 1.0), Admission::Wait(_)));
     }
 
     #[test]
     fn one_pause_lowers_the_rate_once() {
-        let mut limiter = Limiter::new(8, None);
+        let mut limiter = Limiter::new(8, None, None);
         for _ in 0..8 {
-            limiter.admit(ms(0));
+            limiter.admit(ms(0), 1.0);
         }
         limiter.pushed_back(ms(1_000), Duration::from_secs(1));
         let rate = limiter.status(ms(1_000)).rate.unwrap();
@@ -246,10 +278,10 @@ mod tests {
 
     #[test]
     fn a_rate_from_the_user_is_never_passed() {
-        let mut limiter = Limiter::new(100, Some(600.0));
+        let mut limiter = Limiter::new(100, Some(600.0), None);
         let mut sent = 0;
         for step in 0..10_000u64 {
-            if limiter.admit(ms(step)) == Admission::Go {
+            if limiter.admit(ms(step), 1.0) == Admission::Go {
                 sent += 1;
                 limiter.ended(true);
             }
@@ -260,11 +292,32 @@ mod tests {
         );
     }
 
+    #[test]
+    fn tokens_a_minute_are_never_passed_for_long() {
+        let mut limiter = Limiter::new(100, None, Some(6_000.0));
+        let mut used = 0.0;
+        for step in 0..60_000u64 {
+            if limiter.admit(ms(step), 50.0) == Admission::Go {
+                used += 50.0;
+                limiter.ended(true);
+            }
+        }
+        assert!((5_900.0..=6_200.0).contains(&used), "{used} in a minute");
+    }
+
+    #[test]
+    fn holds_when_the_servers_numbers_say_so() {
+        let mut limiter = Limiter::new(8, None, None);
+        limiter.hold(ms(0), Duration::from_secs(3));
+        assert_eq!(limiter.admit(ms(1_000), 1.0), Admission::Wait(ms(2_000)));
+        assert_eq!(limiter.admit(ms(3_000), 1.0), Admission::Go);
+    }
+
     /// A server that admits 40 requests a second with a bucket of 20, answers after 100 ms, and
     /// names a pause of one second otherwise, over ten simulated minutes.
     #[test]
     fn uses_at_least_nine_tenths_of_an_allowance_with_few_push_backs() {
-        let mut limiter = Limiter::new(32, None);
+        let mut limiter = Limiter::new(32, None, None);
         let (mut bucket, mut served, mut refused) = (20.0f64, 0u32, 0u32);
         let mut replies: VecDeque<(u64, bool)> = VecDeque::new();
         for step in 0..600_000u64 {
@@ -275,7 +328,7 @@ mod tests {
                     _ => limiter.pushed_back(ms(step), Duration::from_secs(1)),
                 }
             }
-            while limiter.admit(ms(step)) == Admission::Go {
+            while limiter.admit(ms(step), 1.0) == Admission::Go {
                 let admitted = bucket >= 1.0;
                 if admitted {
                     bucket -= 1.0;

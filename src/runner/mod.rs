@@ -3,6 +3,7 @@
 //! and decides when to stop. Nothing else waits, and no task outlives the run.
 
 pub mod asking;
+pub mod budget;
 pub mod circuit;
 pub mod dispatcher;
 pub mod executor;
@@ -11,5 +12,6 @@ pub mod job;
 pub mod limiter;
 pub mod retry;
 
+pub use budget::Budget;
 pub use dispatcher::{Finished, Observer, RunnerError, Status, run};
 pub use job::{ArmJob, Interrupt, Job, JudgeJob, Prior, RunOptions, StoredAnswers, StoredReplies};

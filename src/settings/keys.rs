@@ -51,7 +51,8 @@ const fn key(name: &'static str, takes: Takes, default: &'static str) -> Key {
 }
 
 /// All keys that `gate.yaml`, its profiles, the environment and flags can set.
-pub const KEYS: [Key; 23] = [
+pub const KEYS: [Key; 25] = [
+    key("budget", Takes::Amount, ""),
     key("cache", Takes::Word(&["rw", "ro", "off", "refresh"]), "rw"),
     key("color", Takes::Word(&["auto", "always", "never"]), "auto"),
     key("concurrency", Takes::Count, "32"),
@@ -90,6 +91,7 @@ pub const KEYS: [Key; 23] = [
     key("retries", Takes::Number, "4"),
     key("suite", Takes::Texts, ""),
     key("timeout", Takes::Duration, "120s"),
+    key("token_rate", Takes::Amount, ""),
     key("verbose", Takes::Switch, "false"),
 ];
 
@@ -102,6 +104,8 @@ pub fn find(name: &str) -> Option<&'static Key> {
 /// The settings of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// USD that the command may spend.
+    pub budget: Option<f64>,
     /// How the response cache is used: `rw`, `ro`, `off`, `refresh`.
     pub cache: String,
     /// When output is coloured.
@@ -144,6 +148,8 @@ pub struct Settings {
     pub suite: Vec<String>,
     /// Time for one request.
     pub timeout: Duration,
+    /// Tokens a minute at most, questions and longest answers together.
+    pub token_rate: Option<f64>,
     /// More on the screen.
     pub verbose: bool,
 }
@@ -170,6 +176,7 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
         errors: Vec::new(),
     };
     let settings = Settings {
+        budget: reader.amount("budget"),
         cache: reader.text("cache").unwrap_or_default(),
         color: reader.text("color").unwrap_or_default(),
         concurrency: reader.whole("concurrency", 1).unwrap_or(1),
@@ -193,6 +200,7 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
         timeout: reader
             .duration("timeout")
             .unwrap_or(Duration::from_secs(120)),
+        token_rate: reader.amount("token_rate"),
         verbose: reader.switch("verbose"),
     };
     reader.check_words();

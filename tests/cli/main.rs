@@ -5,6 +5,7 @@ mod bad_input;
 mod compare;
 mod faults;
 mod inspect;
+mod money;
 mod reports;
 mod resume;
 mod sandbox;

@@ -66,6 +66,13 @@ pub struct SelectArgs {
     /// Only cases of this segment (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]
     pub segment: Vec<String>,
+    /// Say what would be sent, what it would cost and what it could show; send nothing.
+    #[arg(short = 'n', long, conflicts_with_all = ["resume"])]
+    pub dry_run: bool,
+    /// With --dry-run: requests an hour in production, such as 10000/h, to price the refill of the
+    /// provider's prompt cache after an edit.
+    #[arg(long, value_name = "N/h", requires = "dry_run")]
+    pub traffic: Option<String>,
     /// A filter that matches nothing is no error.
     #[arg(long)]
     pub allow_empty: bool,
@@ -93,6 +100,12 @@ pub struct HowArgs {
     /// Requests a minute at most.
     #[arg(long, value_name = "N")]
     pub rate: Option<String>,
+    /// Tokens a minute at most, questions and longest answers together.
+    #[arg(long, value_name = "N")]
+    pub token_rate: Option<String>,
+    /// USD that the command may spend: stops before it is passed.
+    #[arg(long, value_name = "USD")]
+    pub budget: Option<String>,
     /// Time for one request [default: 120s].
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,

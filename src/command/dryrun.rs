@@ -1,0 +1,251 @@
+//! `--dry-run`: what a run would send, cost and be able to show. Nothing is sent or written.
+
+use std::collections::BTreeMap;
+
+use super::error::CommandError;
+use super::prepare::Prepared;
+use super::project::Project;
+use super::run::cache_mode;
+use crate::base::text;
+use crate::chat::{Price, Request, Role};
+use crate::plan::estimate::{self, Estimate};
+use crate::provider::{Call, Subject, Version};
+use crate::runner::Job;
+use crate::stats::power::{Risk, paired_mde};
+use crate::store::cache::CacheReader;
+use crate::verdict::planning::PLANNED_CHURN;
+
+/// What one suite with one model would send.
+#[derive(Debug, Clone)]
+pub struct Forecast {
+    /// The suite, with its model where it has several.
+    pub title: String,
+    /// Planned trials.
+    pub trials: usize,
+    /// The requests for answers.
+    pub answers: Estimate,
+    /// The requests for judges, by model; how long their answers are is estimated.
+    pub judges: BTreeMap<String, Estimate>,
+    /// The loss that this many cases find with 80 % power, in points, where one can be found.
+    pub finds: Option<f64>,
+    /// What an edit of this prompt costs in refilled prompt cache at the traffic given.
+    pub refill: Option<Refill>,
+    /// Whether every model's price is known, or nothing by nature.
+    pub priced: bool,
+}
+
+/// The price of an edit in production.
+#[derive(Debug, Clone, Copy)]
+pub struct Refill {
+    /// Requests an hour.
+    pub per_hour: f64,
+    /// Tokens of the system messages, estimated.
+    pub prefix_tokens: f64,
+    /// USD; unknown where the price is.
+    pub cost_usd: Option<f64>,
+}
+
+/// Looks ahead at a prepared run.
+///
+/// # Errors
+/// When the cache can not be read.
+pub fn forecast(
+    project: &Project,
+    prepared: &Prepared,
+    alpha: f64,
+    power: f64,
+    per_hour: Option<f64>,
+) -> Result<Forecast, CommandError> {
+    let cache = CacheReader::open(&project.state, cache_mode(project))?;
+    let job = &prepared.job;
+    let mut answers = Estimate::default();
+    let mut judges: BTreeMap<String, Estimate> = BTreeMap::new();
+    for trial in &job.order {
+        let case = job.cases.get(trial.case as usize);
+        let arm = job.arms.iter().find(|arm| arm.arm == trial.arm);
+        let Some((case, arm)) = case.zip(arm) else {
+            continue;
+        };
+        if arm.stored.is_some() {
+            answers.cached += 1;
+            continue;
+        }
+        let Ok(messages) = arm.prompt.render(&case.vars) else {
+            continue;
+        };
+        let request = Request {
+            messages,
+            params: arm.prompt.params.overlaid(&arm.endpoint.spec.params),
+            tools: arm.prompt.tools.clone(),
+            response_format: arm.prompt.response_format.clone(),
+        };
+        let version = Version {
+            number: arm.prompt.number,
+            hash: &arm.hash,
+        };
+        let subject = Subject {
+            case,
+            repeat: trial.repeat + arm.repeat_offset,
+            scorer: None,
+            version,
+        };
+        let sealed = arm.endpoint.seal(&Call {
+            request: &request,
+            subject,
+        });
+        if sealed.is_ok_and(|sealed| cache.contains(&sealed.key())) {
+            answers.cached += 1;
+        } else {
+            answers.add(&request, arm.price.as_ref(), arm.most_output);
+        }
+        add_judges(job, &request, &mut judges);
+    }
+    let mde = Risk::new(alpha, power)
+        .ok()
+        .and_then(|risk| paired_mde(PLANNED_CHURN, job.cases.len() as u64, risk).ok()?);
+    Ok(Forecast {
+        title: prepared.header.title.clone(),
+        trials: job.order.len(),
+        answers,
+        judges,
+        finds: mde,
+        refill: per_hour.and_then(|per_hour| refill(job, per_hour)),
+        priced: is_priced(job),
+    })
+}
+
+/// A judge's question holds the case's question and an answer that is not known yet: it is taken to
+/// be as long as the question. Whether the cache has it can not be known.
+fn add_judges(job: &Job, request: &Request, judges: &mut BTreeMap<String, Estimate>) {
+    for judge in job.judges.values() {
+        let version = judge.judge.version();
+        let frame: usize = version
+            .messages
+            .iter()
+            .map(|message| message.content.to_source().len())
+            .sum();
+        let question = request
+            .messages
+            .iter()
+            .rev()
+            .find(|message| message.role == Role::User)
+            .map_or(0, |message| message.content.len());
+        let stand_in = Request {
+            messages: vec![crate::chat::Message::new(
+                Role::User,
+                "x".repeat(frame + 2 * question),
+            )],
+            params: version.params.overlaid(&judge.endpoint.spec.params),
+            tools: Vec::new(),
+            response_format: None,
+        };
+        let name = judge.endpoint.spec.name.to_string();
+        judges
+            .entry(name)
+            .or_default()
+            .add(&stand_in, judge.price.as_ref(), judge.most_output);
+    }
+}
+
+fn refill(job: &Job, per_hour: f64) -> Option<Refill> {
+    let arm = job.arms.last()?;
+    let system: usize = arm
+        .prompt
+        .messages
+        .iter()
+        .filter(|message| message.role == Role::System)
+        .map(|message| message.content.to_source().len())
+        .sum();
+    let prefix_tokens = estimate::tokens(system);
+    let cost_usd = arm
+        .price
+        .as_ref()
+        .map(|price: &Price| estimate::refill_usd(prefix_tokens, price, per_hour));
+    Some(Refill {
+        per_hour,
+        prefix_tokens,
+        cost_usd,
+    })
+}
+
+/// Whether every price is known, or nothing by nature; `--budget` needs that.
+#[must_use]
+pub fn is_priced(job: &Job) -> bool {
+    job.arms
+        .iter()
+        .all(|arm| arm.price.is_some() || arm.endpoint.is_free() || arm.stored.is_some())
+        && job
+            .judges
+            .values()
+            .all(|judge| judge.price.is_some() || judge.endpoint.is_free())
+}
+
+impl Forecast {
+    /// The forecast as lines of text.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "{}: {}, {} to send, {} from the cache",
+            self.title,
+            text::count(self.trials, "trial"),
+            text::count(whole(self.answers.requests), "request"),
+            text::thousands(whole(self.answers.cached))
+        )];
+        lines.push(format!("  answers: {}", describe(&self.answers)));
+        for (model, judge) in &self.judges {
+            lines.push(format!(
+                "  judge {model}: {} at most, {}",
+                text::count(whole(judge.requests), "request"),
+                describe(judge)
+            ));
+        }
+        lines.push(format!(
+            "  tokens are estimated: {} bytes a token",
+            estimate::BYTES_PER_TOKEN
+        ));
+        lines.push(match self.finds {
+            Some(points) => format!("  finds a loss of {:.1} points with 80 % power (6 % of the cases flip without any change)", points * 100.0),
+            None => "  too few cases to find any loss with 80 % power".to_owned(),
+        });
+        if let Some(refill) = &self.refill {
+            let cost = refill.cost_usd.map_or_else(
+                || "unknown: the model's price is".to_owned(),
+                |cost| format!("about {cost:.2} USD"),
+            );
+            lines.push(format!(
+                "  an edit at {} requests an hour refills the provider's prompt cache ({} tokens of system messages): {cost}",
+                text::thousands(whole_of(refill.per_hour)),
+                text::thousands(whole_of(refill.prefix_tokens))
+            ));
+        }
+        lines
+    }
+}
+
+fn describe(estimate: &Estimate) -> String {
+    let most = estimate.most_output.map_or_else(
+        || "unlimited".to_owned(),
+        |most| format!("at most {}", text::thousands(whole_of(most))),
+    );
+    let cost = estimate.cost_usd.map_or_else(
+        || "price unknown".to_owned(),
+        |(low, high)| format!("{low:.4} to {high:.4} USD"),
+    );
+    format!(
+        "{} tokens in, {most} out, {cost}",
+        text::thousands(whole_of(estimate.input_tokens))
+    )
+}
+
+fn whole(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate that is shown, never negative"
+)]
+fn whole_of(number: f64) -> usize {
+    number.max(0.0).round() as usize
+}

@@ -1,0 +1,117 @@
+//! Money: what a run would cost is said before, and a budget is never passed.
+
+use crate::sandbox::Sandbox;
+use crate::server::{Answer, Server};
+
+const PRICE: &str = "model: test-model, price: { input: 10.0, output: 100.0 },";
+
+fn priced(server: &Server, cases: usize) -> Sandbox {
+    let sandbox = Sandbox::remote(&server.base_url(), cases, "");
+    let suite = sandbox
+        .read("evals/remote.yaml")
+        .replace("model: test-model,", PRICE);
+    sandbox.write("evals/remote.yaml", &suite);
+    for version in ["v1", "v2"] {
+        let path = format!("prompts/remote/{version}.yaml");
+        let prompt = sandbox
+            .read(&path)
+            .replace("messages:", "params: { max_tokens: 10 }\nmessages:");
+        sandbox.write(&path, &prompt);
+    }
+    sandbox
+}
+
+#[test]
+fn a_dry_run_sends_nothing_and_says_what_it_would_cost() {
+    let server = Server::saying("ok");
+    let sandbox = priced(&server, 100);
+    let ran = sandbox.gate(&["compare", "v1", "v2", "--dry-run", "--traffic", "10000/h"]);
+    ran.exits(0)
+        .prints("200 trials, 200 requests to send, 0 from the cache")
+        .prints("at most 2,000 out")
+        .prints("USD")
+        .prints("finds a loss of")
+        .prints("10,000 requests an hour");
+    assert_eq!(server.requests(), 0);
+    assert!(!sandbox.path(".gate/runs").exists());
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n"])
+        .exits(0)
+        .prints("0 requests to send, 200 from the cache");
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n", "--traffic", "many"])
+        .exits(2)
+        .says("10000/h");
+}
+
+#[test]
+fn an_unknown_price_is_unknown_and_no_budget_can_hold() {
+    let server = Server::saying("ok");
+    let sandbox = Sandbox::remote(&server.base_url(), 3, "");
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n"])
+        .exits(0)
+        .prints("price unknown");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--budget", "1"])
+        .exits(2)
+        .says("needs a price for every model");
+    assert_eq!(server.requests(), 0);
+    sandbox
+        .gate(&["compare", "v1", "v2", "--json", "out.json"])
+        .exits(0);
+    assert!(sandbox.json("out.json")["suites"][0]["arms"]["candidate"]["cost_usd"].is_null());
+}
+
+#[test]
+fn a_budget_stops_before_it_is_passed_and_a_resume_goes_on() {
+    let server = Server::saying("ok");
+    let sandbox = priced(&server, 200);
+    // One answer costs 20 x 10 + 2 x 100 = 400 millionths, and sets aside more than three times that.
+    let ran = sandbox.gate(&[
+        "compare", "v1", "v2", "--budget", "0.04", "--json", "out.json", "-j", "8",
+    ]);
+    ran.exits(3).says("gate: infra: budget");
+    let spent = sandbox.json("out.json")["suites"][0]["spent_usd"]
+        .as_f64()
+        .unwrap();
+    assert!(spent <= 0.04 && spent > 0.02, "{spent}");
+    assert!(
+        (server.requests() as f64 * 0.0004 - spent).abs() < 1e-9,
+        "{} requests for {spent}",
+        server.requests()
+    );
+    let result = sandbox.json("out.json");
+    assert_eq!(
+        result["suites"][0]["cases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|case| case["candidate"]["trials"][0]["skipped"] == "budget")
+            .count()
+            > 0,
+        true
+    );
+    sandbox
+        .gate(&["compare", "--resume", "--json", "out.json"])
+        .exits(0);
+    assert_eq!(server.requests(), 400);
+}
+
+#[test]
+fn a_lost_reply_is_charged_at_what_was_set_aside() {
+    let server = Server::start(|seen| {
+        if seen.number == 0 {
+            Answer::Cut
+        } else {
+            Answer::Text("ok".into())
+        }
+    });
+    let sandbox = priced(&server, 2);
+    // Enough for the answers, not for the answers and a lost reply at its worst case.
+    sandbox
+        .gate(&["compare", "v1", "v2", "--budget", "0.0035", "-j", "1"])
+        .exits(3)
+        .says("budget");
+}
