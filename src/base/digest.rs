@@ -240,7 +240,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn writes_what_the_library_writes(text in "(\\PC|[\\x00-\\x1f\"\\\\\u{10000}]){0,8}", float in proptest::prelude::any::<f64>(), integer in proptest::prelude::any::<i64>()) {
-            let value = json!({"b": [text.clone(), integer, serde_json::Value::Null, true], text: {"a": float, "\u{e9}": {}}});
+            let value = json!({"b": [text.clone(), integer, Value::Null, true], text: {"a": float, "\u{e9}": {}}});
             let expected = serde_json_canonicalizer::to_string(&value).unwrap();
             proptest::prop_assert_eq!(canonical_json(&value), expected);
         }

@@ -7,6 +7,19 @@ use serde_json::json;
 
 use super::Digest;
 
+/// Bytes that differ from call to call: the keys of the standard library's hasher come from the
+/// operating system's random source. They name things and decide nothing.
+#[must_use]
+pub fn fresh_bytes<const N: usize>() -> [u8; N] {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    let words = std::iter::repeat_with(|| RandomState::new().build_hasher().finish().to_be_bytes());
+    let mut bytes = [0; N];
+    for (byte, random) in bytes.iter_mut().zip(words.flatten()) {
+        *byte = random;
+    }
+    bytes
+}
+
 /// A stream of random numbers that its seed and purpose fix for ever (PCG XSL 128/64 MCG).
 #[derive(Debug, Clone)]
 pub struct Stream(Pcg64Mcg);

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn reads_durations_as_people_write_them() {
         assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("20m"), Ok(Duration::from_secs(1_200)));
+        assert_eq!(parse_duration("20m"), Ok(Duration::from_mins(20)));
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("2"), Ok(Duration::from_secs(2)));
         for bad in ["", "m", "-1s", "NaN", "1e999h", "5 weeks"] {

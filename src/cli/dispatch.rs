@@ -1,13 +1,25 @@
 //! Sends a command to its place and says what went wrong.
 
-use super::args::{Cli, Command};
+use std::process::ExitCode;
+
+use super::args::{self, Cli, Command};
 use super::exit::Exit;
 use super::{gate, inspect, output};
 use crate::base::text;
 use crate::command::CommandError;
 
+/// The whole program: reads arguments, runs the command, says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let code = match args::parse(super::env::arguments()) {
+        Ok(args) => dispatch(args),
+        Err(stop) => stop.print(),
+    };
+    code.into()
+}
+
 /// Runs a command to its exit code.
-pub fn dispatch(args: Cli) -> Exit {
+fn dispatch(args: Cli) -> Exit {
     let Cli { command, global } = args;
     let result = match command {
         None => inspect::overview(&global),

@@ -1,5 +1,6 @@
 //! The environment, read in one place: settings from `GATE_*`, the owner's permissions, keys.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,6 +8,11 @@ use crate::base::{Clock, Timestamp};
 use crate::command::project::Variables;
 use crate::settings::keys::{KEYS, Takes};
 use crate::settings::{Layers, Origin};
+
+/// The arguments of the program.
+pub fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
 
 /// The value of an environment variable.
 #[must_use]
@@ -75,6 +81,10 @@ pub fn folder() -> std::io::Result<PathBuf> {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the wall clock"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::from_system(std::time::SystemTime::now())
     }

@@ -74,13 +74,13 @@ pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, Comma
         Some(&args.gate.how),
     )?;
     gate(global, &project, async |hooks: &mut Hooks<'_>| {
-        command::compare::compare(
+        Box::pin(command::compare::compare(
             &project,
             baseline.as_ref(),
             candidate.as_ref(),
             &flags,
             hooks,
-        )
+        ))
         .await
     })
 }
@@ -94,7 +94,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, CommandError>
         Some(&args.gate.how),
     )?;
     gate(global, &project, async |hooks: &mut Hooks<'_>| {
-        command::run::run(&project, wanted.as_ref(), &flags, hooks).await
+        Box::pin(command::run::run(&project, wanted.as_ref(), &flags, hooks)).await
     })
 }
 
@@ -117,11 +117,7 @@ fn gate(
     work: impl AsyncFnOnce(&mut Hooks<'_>) -> Result<Outcome, CommandError>,
 ) -> Result<Exit, CommandError> {
     let terminal = Terminal::detect(&project.settings.color);
-    let form = Form::choose(
-        &project.settings.progress,
-        project.settings.quiet,
-        terminal.live,
-    );
+    let form = Form::choose(&project.settings, terminal.live);
     let mut progress = Progress::new(form);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

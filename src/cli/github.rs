@@ -33,7 +33,6 @@ fn append(variable: &str, bytes: &[u8]) {
 
 /// A delimiter that no answer can know.
 fn delimiter() -> String {
-    use std::hash::{BuildHasher, Hasher};
-    let word = || std::hash::RandomState::new().build_hasher().finish();
-    format!("gate-{:016x}{:016x}", word(), word())
+    let unknown = u128::from_be_bytes(crate::base::rng::fresh_bytes());
+    format!("gate-{unknown:032x}")
 }

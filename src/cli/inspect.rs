@@ -1,5 +1,7 @@
 //! The commands that look and do not run: overview, lint, prompts, cache, schemas, completions.
 
+use std::fmt::Write as _;
+
 use camino::Utf8Path;
 
 use super::args::{CacheCommand, Global, PromptCommand, SelectArgs};
@@ -30,18 +32,20 @@ pub(super) fn lint(
         linted.found.count(Severity::Error),
         linted.found.count(Severity::Warning),
     );
+    // Writing to a `String` can not fail.
     let mut summary = String::new();
     for (suite, sentence) in &linted.can_show {
-        summary.push_str(&format!("{suite}: {sentence}\n"));
+        let _ = writeln!(summary, "{suite}: {sentence}");
     }
-    summary.push_str(&format!(
-        "{}, {}\n",
-        text::count(errors, "error"),
+    let errors_found = text::count(errors, "error");
+    let _ = writeln!(
+        summary,
+        "{errors_found}, {}",
         text::count(warnings, "warning")
-    ));
+    );
     print(&summary)?;
     let exit = if errors > 0 { Exit::Usage } else { Exit::Ok };
-    output::last_line(exit, &text::count(errors, "error"));
+    output::last_line(exit, &errors_found);
     Ok(exit)
 }
 
@@ -52,11 +56,9 @@ fn settings_table(project: &Project) -> String {
         let value = given.map_or_else(|| key.default.to_owned(), |given| given.texts.join(", "));
         let origin = given.map_or_else(|| "default".to_owned(), |given| given.origin.to_string());
         let shown = if value.is_empty() { "(none)" } else { &value };
-        table.push_str(&format!(
-            "{:<14} {:<24} {origin}\n",
-            key.name,
-            text::visible_line(shown)
-        ));
+        let shown = text::visible_line(shown);
+        // Writing to a `String` can not fail.
+        let _ = writeln!(table, "{:<14} {shown:<24} {origin}", key.name);
     }
     table
 }

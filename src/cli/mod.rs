@@ -13,14 +13,4 @@ mod project;
 pub mod reports;
 pub mod signals;
 
-use std::process::ExitCode;
-
-/// The whole program: reads arguments, runs the command, says how it went.
-#[must_use]
-pub fn main() -> ExitCode {
-    let code = match args::parse(std::env::args_os()) {
-        Ok(args) => dispatch::dispatch(args),
-        Err(stop) => stop.print(),
-    };
-    code.into()
-}
+pub use dispatch::main;

@@ -10,6 +10,7 @@ use crate::analysis::table::ArmCell;
 use crate::base::text;
 use crate::record::{Arm, Event, Outcome, Run, TrialFinished};
 use crate::runner::{Observer, Status};
+use crate::settings::Settings;
 
 /// The forms of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +26,11 @@ pub enum Form {
 impl Form {
     /// The form that the setting asks for; `auto` means a bar on a terminal outside of CI.
     #[must_use]
-    pub fn choose(setting: &str, quiet: bool, live: bool) -> Self {
+    pub fn choose(settings: &Settings, live: bool) -> Self {
         let in_ci =
             super::env::variable("CI").is_some_and(|value| !value.is_empty() && value != "false");
-        match setting {
-            _ if quiet => Self::None,
+        match settings.progress.as_str() {
+            _ if settings.quiet => Self::None,
             "bar" => Self::Bar,
             "lines" => Self::Lines,
             "none" => Self::None,
@@ -108,7 +109,7 @@ impl Progress {
                 self.line(&format!("lost  {id}  {}", text::shorten(&reason, REASON)));
             }
             count if count == MOST_LOST + 1 => {
-                self.line("lost  … more: the reports list all of them")
+                self.line("lost  … more: the reports list all of them");
             }
             _ => {}
         }

@@ -82,7 +82,7 @@ pub(super) fn open(
     };
     let here = env::folder().map_err(io)?;
     let folder = match &global.folder {
-        Some(folder) => here.join(folder).canonicalize().map_err(|error| {
+        Some(folder) => crate::store::fs::resolve(&here.join(folder)).map_err(|error| {
             CommandError::usage(
                 format!("-C {}: {error}", folder.display()),
                 "name a folder that exists",

@@ -27,7 +27,13 @@ pub async fn compare(
     hooks: &mut Hooks<'_>,
 ) -> Result<Outcome, CommandError> {
     if let Some(wanted) = &flags.resume {
-        return super::resume::resume(project, wanted.as_deref(), flags, hooks).await;
+        return Box::pin(super::resume::resume(
+            project,
+            wanted.as_deref(),
+            flags,
+            hooks,
+        ))
+        .await;
     }
     let (all, warnings) = suites::load_all(project)?;
     for warning in super::prepare::render_warnings(&warnings) {
@@ -117,7 +123,7 @@ async fn compare_suite(
             shard: flags.shard,
             allow_empty: flags.allow_empty,
         };
-        let result = run::one(project, &wanted, flags, hooks, outcome).await?;
+        let result = Box::pin(run::one(project, &wanted, flags, hooks, outcome)).await?;
         outcome.suites.push(result);
     }
     Ok(())
@@ -196,7 +202,7 @@ pub fn add_next_steps(outcome: &mut Outcome) {
             next.push(NextStep {
                 command,
                 note: note.to_owned(),
-            })
+            });
         };
         match suite.decision.verdict {
             Verdict::Fail => step(

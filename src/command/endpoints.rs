@@ -70,7 +70,7 @@ impl<'p> Endpoints<'p> {
             return Ok(Some(Arc::clone(made)));
         }
         let transport = match spec.provider {
-            ProviderKind::Mock => self.mock(suite, spec, diagnostics)?,
+            ProviderKind::Mock => self.mock(suite, spec, diagnostics),
             ProviderKind::Replay => self.replay(suite, spec, diagnostics)?,
             ProviderKind::Exec => Some(self.exec(spec)?),
             ProviderKind::OpenAi
@@ -94,19 +94,15 @@ impl<'p> Endpoints<'p> {
         suite: &Suite,
         spec: &ModelSpec,
         diagnostics: &mut Diagnostics,
-    ) -> Result<Option<Transport>, CommandError> {
-        let Some(path) = &spec.rules else {
-            return Ok(None);
-        };
+    ) -> Option<Transport> {
+        let path = spec.rules.as_ref()?;
         let source = match self.project.read(path, MAX_RULES) {
             Ok(source) => source,
-            Err(error) => return Ok(missing(suite, spec, "rules", &error, diagnostics)),
+            Err(error) => return missing(suite, spec, "rules", &error, diagnostics),
         };
-        let rules = MockRules::decode(&source, diagnostics);
-        Ok(rules.map(|rules| {
-            self.files.insert(path.clone(), rules.digest());
-            Transport::Mock(Arc::new(rules))
-        }))
+        let rules = MockRules::decode(&source, diagnostics)?;
+        self.files.insert(path.clone(), rules.digest());
+        Some(Transport::Mock(Arc::new(rules)))
     }
 
     fn replay(

@@ -9,7 +9,8 @@ use super::project::Project;
 use super::versions::Versions;
 use crate::base::{Diagnostic, Diagnostics, Name, Span};
 use crate::chat::ModelSpec;
-use crate::registry::reference::VersionRef;
+use crate::prompt::PromptVersion;
+use crate::registry::reference::{ReferenceError, VersionRef};
 use crate::score::judge::builtin;
 use crate::score::{Judge, JudgeSpec, Kind, ScorerSpec};
 use crate::suite::Suite;
@@ -70,51 +71,18 @@ fn find(
         );
     };
     let written = spec.judge.to_string();
-    let version = if spec.judge.slug.is_builtin() {
-        match builtin::version(&written) {
-            Some(version) => Arc::new(version),
-            None => {
-                error(
-                    "unknown-judge",
-                    format!("there is no judge `{written}` in the program"),
-                    "the one judge of the program is gate/rubric@v1",
-                );
-                return Ok(None);
-            }
+    let version = match version(project, suite, spec) {
+        Ok(version) => version,
+        Err(CommandError::Usage { message, help }) => {
+            let help = help.as_deref().unwrap_or("add the judge to the registry");
+            error("unknown-judge", message, help);
+            return Ok(None);
         }
-    } else {
-        let reference: VersionRef = match spec.judge.version.parse() {
-            Ok(reference) => reference,
-            Err(fault) => {
-                error(
-                    "unknown-judge",
-                    format!("{fault}"),
-                    "write the judge as `judges/name@v1`",
-                );
-                return Ok(None);
-            }
-        };
-        let registry = suite
-            .registry
-            .clone()
-            .or_else(|| project.settings.registry.clone())
-            .unwrap_or_else(|| "prompts".to_owned());
-        match Versions::of_slug(project, &registry, &spec.judge.slug).resolve(&reference) {
-            Ok(resolved) => resolved.prompt,
-            Err(CommandError::Usage { message, help }) => {
-                error(
-                    "unknown-judge",
-                    message,
-                    help.as_deref().unwrap_or("add the judge to the registry"),
-                );
-                return Ok(None);
-            }
-            Err(CommandError::Findings(found)) => {
-                diagnostics.extend(found);
-                return Ok(None);
-            }
-            Err(other) => return Err(other),
+        Err(CommandError::Findings(found)) => {
+            diagnostics.extend(found);
+            return Ok(None);
         }
+        Err(other) => return Err(other),
     };
     let name = version.number.map_or_else(
         || written.clone(),
@@ -146,6 +114,38 @@ fn find(
         model: model.clone(),
         grades_itself,
     }))
+}
+
+/// The version that a scorer names as its judge: one of the program's, or one of the registry.
+fn version(
+    project: &Project,
+    suite: &Suite,
+    spec: &JudgeSpec,
+) -> Result<Arc<PromptVersion>, CommandError> {
+    let written = spec.judge.to_string();
+    if spec.judge.slug.is_builtin() {
+        let version = builtin::version(&written).ok_or_else(|| {
+            CommandError::usage(
+                format!("there is no judge `{written}` in the program"),
+                "the one judge of the program is gate/rubric@v1",
+            )
+        })?;
+        return Ok(Arc::new(version));
+    }
+    let reference: VersionRef = spec
+        .judge
+        .version
+        .parse()
+        .map_err(|fault: ReferenceError| {
+            CommandError::usage(fault.to_string(), "write the judge as `judges/name@v1`")
+        })?;
+    let registry = suite
+        .registry
+        .clone()
+        .or_else(|| project.settings.registry.clone())
+        .unwrap_or_else(|| "prompts".to_owned());
+    let versions = Versions::of_slug(project, &registry, &spec.judge.slug);
+    Ok(versions.resolve(&reference)?.prompt)
 }
 
 /// The model of a judge: the one named, else the first for judges, else the model under test.

@@ -100,9 +100,8 @@ fn lint_suite(project: &Project, suite: &Suite, linted: &mut Linted) -> Result<(
                     );
                 }
             }
-            Ok(None) => {}
             // Lint sends nothing, so it does not need a key.
-            Err(CommandError::Infra { reason: "auth", .. }) => {}
+            Ok(None) | Err(CommandError::Infra { reason: "auth", .. }) => {}
             Err(error) => return keep_findings(error, suite, linted),
         }
     }

@@ -8,9 +8,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::error::CommandError;
 use super::outcome::{Outcome, SuiteResult, SuiteRun, Texts};
-use super::prepare::random_bytes;
 use super::project::Project;
 use super::run::decide_run;
+use crate::base::rng::fresh_bytes;
 use crate::base::{CaseId, RunId};
 use crate::dataset::Case;
 use crate::plan::order::PlanIdentity;
@@ -67,12 +67,8 @@ pub fn merge(
 
 /// The log of a run: an id or a unique beginning of one, else a folder or the log itself.
 fn find(project: &Project, name: &str, base: &Utf8Path) -> Result<Utf8PathBuf, CommandError> {
-    let path = base.join(name);
-    if path.is_dir() {
-        return Ok(path.join("events.jsonl"));
-    }
-    if path.is_file() {
-        return Ok(path);
+    if let Some(log) = runs::log_at(&base.join(name)) {
+        return Ok(log);
     }
     let id = runs::find(&project.state, name)?;
     Ok(runs::log_path(&project.state, &id))
@@ -112,7 +108,8 @@ fn check_whole(title: &str, parts: &[Part]) -> Result<(), CommandError> {
         .filter(|index| !found.contains(index))
         .map(|index| format!("{index}/{}", first.shard.count()))
         .collect();
-    let message = if missing.is_empty() {
+    let is_twice = found.iter().zip(found.iter().skip(1)).any(|(a, b)| a == b);
+    let message = if is_twice {
         format!("a shard of {title} is there twice")
     } else {
         format!("shards of {title} are missing: {}", missing.join(", "))
@@ -138,7 +135,7 @@ fn join(project: &Project, parts: &[Part]) -> Result<SuiteResult, CommandError> 
         .collect();
     cases.sort_by_key(|case| case.line);
     let cases = Arc::new(cases);
-    let header = header(first, &cases, RunId::new(now, &random_bytes()));
+    let header = header(first, &cases, RunId::new(now, &fresh_bytes()));
     let places: BTreeMap<&CaseId, u32> = cases
         .iter()
         .zip(0u32..)
@@ -170,22 +167,7 @@ fn join(project: &Project, parts: &[Part]) -> Result<SuiteResult, CommandError> 
         }
         log.flush()?;
     }
-    let unfinished = parts.iter().find_map(|part| {
-        part.loaded
-            .run
-            .finished
-            .clone()
-            .filter(|end| !end.is_complete())
-    });
-    let broken_off = parts.iter().any(|part| part.loaded.run.finished.is_none());
-    let interrupted = FinishReason {
-        reason: "interrupted".to_owned(),
-        message: Some("a shard was broken off".to_owned()),
-    };
-    let reason = unfinished
-        .or(broken_off.then_some(interrupted))
-        .unwrap_or_else(FinishReason::complete);
-    let end = Event::RunFinished(reason);
+    let end = Event::RunFinished(end_of(parts));
     let span = log.append(now, &end)?;
     fold.take(now, &end, span);
     log.flush()?;
@@ -199,6 +181,21 @@ fn join(project: &Project, parts: &[Part]) -> Result<SuiteResult, CommandError> 
         decision,
         notes: Vec::new(),
     })))
+}
+
+/// How the whole ended: as the first part that did not do all that was planned.
+fn end_of(parts: &[Part]) -> FinishReason {
+    let ends = || parts.iter().map(|part| part.loaded.run.finished.as_ref());
+    if let Some(early) = ends().flatten().find(|end| !end.is_complete()) {
+        return early.clone();
+    }
+    if ends().all(|end| end.is_some()) {
+        return FinishReason::complete();
+    }
+    FinishReason {
+        reason: "interrupted".to_owned(),
+        message: Some("a shard was broken off".to_owned()),
+    }
 }
 
 /// The header of the whole: as each shard's, but for what the split changed.

@@ -2,17 +2,19 @@
 //! before the first request, and all findings are reported together.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use super::dataset;
+use super::dataset::{self, Dataset, Selected};
 use super::endpoints::Endpoints;
 use super::error::CommandError;
 use super::judges::{self, ChosenJudge};
 use super::project::Project;
 use super::versions::Resolved;
 use crate::base::decode::Reader;
-use crate::base::{Diagnostic, Diagnostics, Digest, Name, RunId, Severity, Source, Span, json};
+use crate::base::rng::fresh_bytes;
+use crate::base::{
+    CaseId, Diagnostic, Diagnostics, Digest, Name, RunId, Severity, Source, Span, json,
+};
 use crate::chat::{ModelSpec, Request};
 use crate::dataset::{Case, Filter};
 use crate::plan::order::PlanIdentity;
@@ -61,6 +63,50 @@ pub struct Prepared {
 /// # Errors
 /// All findings together; a filter that matches nothing; a key that is missing.
 pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared>, CommandError> {
+    let mut material = read(project, wanted)?;
+    let total = material.data.cases.len();
+    let all = std::mem::take(&mut material.data.cases);
+    let Some(selected) = select(wanted, all)? else {
+        return Ok(None);
+    };
+    let cases = Arc::new(selected.cases);
+    let words = (selected.filter, selected.sample);
+    let header = header(project, wanted, &cases, total, words, &mut material);
+    let warnings = std::mem::take(&mut material.warnings);
+    let job = job(wanted, &cases, material)?;
+    Ok(Some(Prepared {
+        header,
+        cases,
+        job,
+        warnings,
+    }))
+}
+
+/// What a run is made from, read and checked.
+struct Material<'p> {
+    data: Dataset,
+    own: HashMap<CaseId, Vec<ScorerSpec>>,
+    judges: BTreeMap<Name, ChosenJudge>,
+    endpoint: Arc<Endpoint>,
+    endpoints: Endpoints<'p>,
+    warnings: Diagnostics,
+}
+
+impl Material<'_> {
+    /// What the suite names and its digest holds by content.
+    fn referenced(&self) -> Referenced {
+        let judges = self.judges.iter();
+        Referenced {
+            judges: judges
+                .map(|(name, judge)| (name.clone(), judge.judge.version().hash))
+                .collect(),
+            files: self.endpoints.files.clone(),
+        }
+    }
+}
+
+/// Reads and checks all files.
+fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, CommandError> {
     let suite = wanted.suite;
     let mut found = Diagnostics::new();
     let prompts: Vec<&PromptVersion> = wanted
@@ -94,55 +140,37 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
         endpoints.get(suite, &judge.model, &mut found)?;
     }
     let complete = data.zip(endpoint);
-    let ((data, endpoint), mut warnings) = found.finish(complete)?;
+    let ((data, endpoint), warnings) = found.finish(complete)?;
     check_encoding(suite, wanted, &endpoint, data.cases.first())?;
-    let own_by_id: HashMap<_, _> = own
+    let own = own
         .into_iter()
         .filter_map(|(index, scorers)| Some((data.cases.get(index)?.id.clone(), scorers)))
         .collect();
-    let total = data.cases.len();
-    let selected = dataset::choose(suite, data.cases, wanted.filter, wanted.shard);
-    if selected.cases.is_empty() {
-        if wanted.allow_empty {
-            return Ok(None);
-        }
-        let filter = selected.filter.unwrap_or_default();
-        return Err(CommandError::usage(
-            format!("no case of suite `{}` matches: {filter}", suite.name),
-            "mend the filter, or say --allow-empty",
-        ));
-    }
-    let cases = Arc::new(selected.cases);
-    let digests = Digests {
-        data: data.digest,
-        cases: total,
-    };
-    let words = (selected.filter, selected.sample);
-    let header = header(
-        project,
-        wanted,
-        &cases,
-        &digests,
-        words,
-        &judges,
-        &endpoints,
-        &mut warnings,
-    );
-    let job = job(
-        wanted,
-        &cases,
-        own_by_id,
+    Ok(Material {
+        data,
+        own,
         judges,
         endpoint,
-        &mut endpoints,
-        header.seed,
-    )?;
-    Ok(Some(Prepared {
-        header,
-        cases,
-        job,
+        endpoints,
         warnings,
-    }))
+    })
+}
+
+/// The cases of the run; `None` where a filter may match nothing, and does.
+fn select(wanted: &Wanted<'_>, all: Vec<Case>) -> Result<Option<Selected>, CommandError> {
+    let suite = wanted.suite;
+    let selected = dataset::choose(suite, all, wanted.filter, wanted.shard);
+    if !selected.cases.is_empty() {
+        return Ok(Some(selected));
+    }
+    if wanted.allow_empty {
+        return Ok(None);
+    }
+    let filter = selected.filter.unwrap_or_default();
+    Err(CommandError::usage(
+        format!("no case of suite `{}` matches: {filter}", suite.name),
+        "mend the filter, or say --allow-empty",
+    ))
 }
 
 /// The scorers of cases that have their own, decoded like the suite's, by the case's index.
@@ -277,86 +305,36 @@ fn check_encoding(
     Ok(())
 }
 
-struct Digests {
-    data: Digest,
-    cases: usize,
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is one thing that the header says"
-)]
 fn header(
     project: &Project,
     wanted: &Wanted<'_>,
-    cases: &Arc<Vec<Case>>,
-    digests: &Digests,
+    cases: &[Case],
+    total: usize,
     (filter, sample): (Option<String>, Option<String>),
-    judges: &BTreeMap<Name, ChosenJudge>,
-    endpoints: &Endpoints<'_>,
-    warnings: &mut Diagnostics,
+    material: &mut Material<'_>,
 ) -> RunHeader {
     let suite = wanted.suite;
-    let hashes = judges
-        .iter()
-        .map(|(name, judge)| (name.clone(), judge.judge.version().hash))
-        .collect();
-    let referenced = Referenced {
-        judges: hashes,
-        files: endpoints.files.clone(),
-    };
+    let notes = notes(wanted, &material.judges, &mut material.warnings);
+    let judges = &material.judges;
+    let referenced = material.referenced();
     let resolved = digest::resolved(suite, &referenced);
     let suite_digest = Digest::of_json(&resolved);
     let identity = PlanIdentity {
         suite: suite_digest,
-        dataset: digests.data,
+        dataset: material.data.digest,
         selected: cases.iter().map(|case| &case.id).collect(),
-        arms: wanted
-            .arms
-            .iter()
-            .map(|(arm, resolved)| {
-                (
-                    *arm,
-                    resolved.prompt.hash,
-                    resolved
-                        .stored
-                        .as_ref()
-                        .map(|stored| stored.run.to_string()),
-                )
-            })
-            .collect(),
+        arms: wanted.arms.iter().map(arm_identity).collect(),
         model: digest::model(wanted.model, &referenced),
         seed: suite.seed,
         repeat: suite.repeat,
     };
-    let mut notes = Vec::new();
-    for (name, _) in judges.iter().filter(|(_, judge)| judge.grades_itself) {
-        let note = format!(
-            "judge `{name}` asks the model under test, so the model grades itself: add a `judge_model`"
-        );
-        warnings.push(
-            Diagnostic::warning("self-judge", note.clone()).at(&suite.source, Span::default()),
-        );
-        notes.push(note);
-    }
-    if let Some(shard) = wanted.shard {
-        notes.push(format!(
-            "shard {shard}: a part of the cases; `gate merge` joins all parts"
-        ));
-    }
-    let several = suite.models.len() > 1;
-    let title = if several {
-        format!("{}@{}", suite.name, wanted.model.name)
-    } else {
-        suite.name.to_string()
-    };
     RunHeader {
         gate: crate::record::codec::FORMAT.to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
-        run_id: RunId::new(project.clock.now(), &random_bytes()),
+        run_id: RunId::new(project.clock.now(), &fresh_bytes()),
         command: wanted.command.to_owned(),
         suite: suite.name.to_string(),
-        title,
+        title: title(wanted),
         suite_path: suite.path.clone(),
         prompt: suite.prompt.slug().to_string(),
         suite_digest,
@@ -379,8 +357,8 @@ fn header(
             .collect(),
         dataset: DatasetHeader {
             path: suite.dataset.clone(),
-            digest: digests.data,
-            cases: digests.cases,
+            digest: material.data.digest,
+            cases: total,
             selected: cases.len(),
         },
         seed: suite.seed,
@@ -392,6 +370,46 @@ fn header(
         registry_head: wanted.arms.iter().find_map(|(_, resolved)| resolved.head),
         notes,
     }
+}
+
+/// The suite's name as reports print it, with the model where there are several.
+fn title(wanted: &Wanted<'_>) -> String {
+    let suite = wanted.suite;
+    if suite.models.len() > 1 {
+        format!("{}@{}", suite.name, wanted.model.name)
+    } else {
+        suite.name.to_string()
+    }
+}
+
+/// What a reader of the run should know, and the author of the suite be warned of.
+fn notes(
+    wanted: &Wanted<'_>,
+    judges: &BTreeMap<Name, ChosenJudge>,
+    warnings: &mut Diagnostics,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, _) in judges.iter().filter(|(_, judge)| judge.grades_itself) {
+        let note = format!(
+            "judge `{name}` asks the model under test, so the model grades itself: add a `judge_model`"
+        );
+        let warning = Diagnostic::warning("self-judge", note.clone());
+        warnings.push(warning.at(&wanted.suite.source, Span::default()));
+        notes.push(note);
+    }
+    notes.extend(
+        wanted.shard.map(|shard| {
+            format!("shard {shard}: a part of the cases; `gate merge` joins all parts")
+        }),
+    );
+    notes
+}
+
+/// What the plan knows of an arm: its content, and where its answers come from.
+fn arm_identity((arm, resolved): &(Arm, Resolved)) -> (Arm, Digest, Option<String>) {
+    let stored = resolved.stored.as_ref();
+    let run = stored.map(|stored| stored.run.to_string());
+    (*arm, resolved.prompt.hash, run)
 }
 
 fn arm_header(arm: Arm, resolved: &Resolved) -> ArmHeader {
@@ -422,32 +440,19 @@ fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<Name, ChosenJudge>) -> S
     }
 }
 
-/// Ten bytes that differ from run to run: the keys of the standard library's hasher come from the
-/// operating system's random source. They name a run and decide nothing.
-pub(super) fn random_bytes() -> [u8; 10] {
-    let word = || {
-        std::hash::RandomState::new()
-            .build_hasher()
-            .finish()
-            .to_be_bytes()
-    };
-    let mut bytes = [0; 10];
-    for (byte, random) in bytes.iter_mut().zip(word().into_iter().chain(word())) {
-        *byte = random;
-    }
-    bytes
-}
-
 fn job(
     wanted: &Wanted<'_>,
     cases: &Arc<Vec<Case>>,
-    mut own: HashMap<crate::base::CaseId, Vec<ScorerSpec>>,
-    judges: BTreeMap<Name, ChosenJudge>,
-    endpoint: Arc<Endpoint>,
-    endpoints: &mut Endpoints<'_>,
-    seed: u64,
+    material: Material<'_>,
 ) -> Result<Job, CommandError> {
     let suite = wanted.suite;
+    let Material {
+        mut own,
+        judges,
+        endpoint,
+        mut endpoints,
+        ..
+    } = material;
     let arms: Vec<Arm> = wanted.arms.iter().map(|(arm, _)| *arm).collect();
     let first_hash = wanted
         .arms
@@ -474,40 +479,43 @@ fn job(
             }
         });
     let arm_jobs = arm_jobs.collect();
-    let mut judge_jobs = HashMap::new();
-    for (name, judge) in judges {
-        let mut none = Diagnostics::new();
-        let Some(endpoint) = endpoints.get(suite, &judge.model, &mut none)? else {
-            continue;
-        };
-        let hash = judge.judge.version().hash.to_string();
-        let price = endpoints.price(&judge.model);
-        let most_output = endpoints.most_output(&judge.model);
-        judge_jobs.insert(
-            name.to_string(),
-            JudgeJob {
-                judge: judge.judge,
-                hash,
-                endpoint,
-                price,
-                most_output,
-            },
-        );
-    }
     let own_scorers = cases
         .iter()
         .zip(0u32..)
         .filter_map(|(case, index)| Some((index, own.remove(&case.id)?)));
     Ok(Job {
         own_scorers: own_scorers.collect(),
-        order: trial_order(cases.len(), &arms, suite.repeat, seed),
+        order: trial_order(cases.len(), &arms, suite.repeat, suite.seed),
         cases: Arc::clone(cases),
         arms: arm_jobs,
         scorers: suite.scorers.clone(),
-        judges: judge_jobs,
+        judges: judge_jobs(suite, judges, &mut endpoints)?,
         score_faults: suite.score_faults.clone(),
         prior: None,
     })
+}
+
+fn judge_jobs(
+    suite: &Suite,
+    judges: BTreeMap<Name, ChosenJudge>,
+    endpoints: &mut Endpoints<'_>,
+) -> Result<HashMap<String, JudgeJob>, CommandError> {
+    let mut jobs = HashMap::new();
+    for (name, judge) in judges {
+        let mut none = Diagnostics::new();
+        let Some(endpoint) = endpoints.get(suite, &judge.model, &mut none)? else {
+            continue;
+        };
+        let job = JudgeJob {
+            hash: judge.judge.version().hash.to_string(),
+            judge: judge.judge,
+            endpoint,
+            price: endpoints.price(&judge.model),
+            most_output: endpoints.most_output(&judge.model),
+        };
+        jobs.insert(name.to_string(), job);
+    }
+    Ok(jobs)
 }
 
 /// The warnings of a check, rendered.

@@ -128,7 +128,7 @@ impl Project {
     /// Whether a file of the project is there.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
-        self.root.resolve(path).is_ok_and(|full| full.is_file())
+        self.root.resolve(path).is_ok_and(|full| fs::is_file(&full))
     }
 
     /// Makes sure that the local state's folder is there and that git passes it over.
@@ -150,7 +150,10 @@ impl Project {
 /// The nearest folder upwards that holds `gate.yaml`, else `evals/`, else `.git`, else the folder.
 fn find_root(folder: &Path) -> &Path {
     for marker in [SETTINGS_FILE, "evals", ".git"] {
-        if let Some(found) = folder.ancestors().find(|above| above.join(marker).exists()) {
+        if let Some(found) = folder
+            .ancestors()
+            .find(|above| fs::is_there(&above.join(marker)))
+        {
             return found;
         }
     }
@@ -161,7 +164,7 @@ fn read_settings(root: &ProjectRoot, layers: &mut Layers) -> Result<(), CommandE
     let profile = layers
         .get("profile")
         .and_then(|given| given.texts.first().cloned());
-    if !root.path().join(SETTINGS_FILE).exists() {
+    if !fs::is_there(root.path().join(SETTINGS_FILE).as_std_path()) {
         return match profile {
             Some(name) => Err(CommandError::usage(
                 format!("there is no profile `{name}`: the project has no {SETTINGS_FILE}"),

@@ -10,13 +10,15 @@ use super::prepare::{self, Wanted};
 use super::project::Project;
 use super::run::{self, Flags, Hooks};
 use super::suites;
-use super::versions::Versions;
+use super::versions::{Resolved, Versions};
 use crate::base::text;
+use crate::chat::ModelSpec;
 use crate::dataset::Filter;
-use crate::record::{AttemptFinished, LogSpan, Outcome as TrialOutcome, Run, RunHeader};
+use crate::record::{Arm, AttemptFinished, LogSpan, Outcome as TrialOutcome, Run, RunHeader};
 use crate::registry::reference::VersionRef;
 use crate::runner::{Prior, StoredReplies};
 use crate::store::runs::{self, LoadedRun, LogTexts};
+use crate::suite::Suite;
 
 /// How many of the newest runs are looked at for one to resume.
 const LOOKED_AT: usize = 50;
@@ -38,46 +40,8 @@ pub async fn resume(
         header.run_id,
         progress(&loaded.run)
     ));
-    let (all, _) = suites::load_all(project)?;
-    let suite = all
-        .into_iter()
-        .find(|suite| suite.name.as_str() == header.suite);
-    let suite = suite.ok_or_else(|| {
-        changed(
-            &header,
-            &[format!("there is no suite `{}` any more", header.suite)],
-        )
-    })?;
-    let mut suite = flags.rewrite(&suite);
-    // What flags rewrote when the run began stands in its header.
-    suite.seed = flags.seed.unwrap_or(header.seed);
-    suite.repeat = flags.repeat.unwrap_or(header.repeat);
-    let model = suite
-        .models
-        .iter()
-        .find(|model| model.name.as_str() == header.model.name);
-    let model = model
-        .ok_or_else(|| {
-            changed(
-                &header,
-                &[format!(
-                    "the suite has no model `{}` any more",
-                    header.model.name
-                )],
-            )
-        })?
-        .clone();
-    let versions = Versions::of(project, &suite);
-    let mut arms = Vec::new();
-    for arm in &header.arms {
-        let reference: VersionRef = arm.reference.parse().map_err(|_| {
-            changed(
-                &header,
-                &[format!("`{}` is no version any more", arm.reference)],
-            )
-        })?;
-        arms.push((arm.arm, versions.resolve(&reference)?));
-    }
+    let suite = suite_of(project, &header, flags)?;
+    let model = model_of(&suite, &header)?;
     let ids: BTreeSet<String> = loaded
         .run
         .cases
@@ -96,8 +60,8 @@ pub async fn resume(
     let request = Wanted {
         command,
         suite: &suite,
-        model: &model,
-        arms,
+        model,
+        arms: arms_of(project, &suite, &header)?,
         filter: &filter,
         shard: None,
         allow_empty: false,
@@ -117,11 +81,56 @@ pub async fn resume(
         replies: Arc::new(Replies(texts)),
     });
     let mut outcome = Outcome::new(command, flags.no_gate);
-    let (suite_run, interrupt) = run::execute(project, prepared, Some(loaded), hooks).await?;
+    let (suite_run, interrupt) =
+        Box::pin(run::execute(project, prepared, Some(loaded), hooks)).await?;
     outcome.interrupt = interrupt;
     outcome.suites.push(SuiteResult::Ran(Box::new(suite_run)));
     super::compare::add_next_steps(&mut outcome);
     Ok(outcome)
+}
+
+/// The suite of a run, with what flags rewrote when the run began: that stands in its header.
+fn suite_of(project: &Project, header: &RunHeader, flags: &Flags) -> Result<Suite, CommandError> {
+    let (all, _) = suites::load_all(project)?;
+    let name = &header.suite;
+    let suite = all.into_iter().find(|suite| suite.name.as_str() == name);
+    let suite =
+        suite.ok_or_else(|| changed(header, &[format!("there is no suite `{name}` any more")]))?;
+    let mut suite = flags.rewrite(&suite);
+    suite.seed = flags.seed.unwrap_or(header.seed);
+    suite.repeat = flags.repeat.unwrap_or(header.repeat);
+    Ok(suite)
+}
+
+fn model_of<'s>(suite: &'s Suite, header: &RunHeader) -> Result<&'s ModelSpec, CommandError> {
+    let name = &header.model.name;
+    let found = suite
+        .models
+        .iter()
+        .find(|model| model.name.as_str() == name);
+    found.ok_or_else(|| {
+        changed(
+            header,
+            &[format!("the suite has no model `{name}` any more")],
+        )
+    })
+}
+
+fn arms_of(
+    project: &Project,
+    suite: &Suite,
+    header: &RunHeader,
+) -> Result<Vec<(Arm, Resolved)>, CommandError> {
+    let versions = Versions::of(project, suite);
+    let mut arms = Vec::new();
+    for arm in &header.arms {
+        let written = &arm.reference;
+        let reference: VersionRef = written
+            .parse()
+            .map_err(|_| changed(header, &[format!("`{written}` is no version any more")]))?;
+        arms.push((arm.arm, versions.resolve(&reference)?));
+    }
+    Ok(arms)
 }
 
 /// The replies of a log, for the executor.
@@ -186,10 +195,8 @@ fn progress(run: &Run) -> String {
         text::thousands(run.trials.len())
     );
     if unconfirmed > 0 {
-        words.push_str(&format!(
-            ", {} may have been answered without our knowing",
-            text::count(unconfirmed, "request")
-        ));
+        let requests = text::count(unconfirmed, "request");
+        words = format!("{words}, {requests} may have been answered without our knowing");
     }
     words
 }

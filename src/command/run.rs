@@ -80,7 +80,13 @@ pub async fn run(
     hooks: &mut Hooks<'_>,
 ) -> Result<Outcome, CommandError> {
     if let Some(wanted) = &flags.resume {
-        return super::resume::resume(project, wanted.as_deref(), flags, hooks).await;
+        return Box::pin(super::resume::resume(
+            project,
+            wanted.as_deref(),
+            flags,
+            hooks,
+        ))
+        .await;
     }
     let (all, warnings) = suites::load_all(project)?;
     say_warnings(&warnings, hooks);
@@ -103,7 +109,7 @@ pub async fn run(
                 shard: flags.shard,
                 allow_empty: flags.allow_empty,
             };
-            let result = one(project, &wanted, flags, hooks, &mut outcome).await?;
+            let result = Box::pin(one(project, &wanted, flags, hooks, &mut outcome)).await?;
             outcome.suites.push(result);
         }
     }
@@ -214,20 +220,7 @@ pub async fn execute(
             let log = RunLog::create(&project.state, &header, Arc::clone(&cases), now)?;
             (log, Fold::new(header.clone(), Arc::clone(&cases), now))
         }
-        Some(loaded) => {
-            let mut log = RunLog::resume(&loaded)?;
-            let mut fold = Fold::resume(loaded.run);
-            let tool = env!("CARGO_PKG_VERSION").to_owned();
-            let event = Event::RunResumed {
-                tool,
-                offline: settings.offline,
-            };
-            let span = log.append(now, &event)?;
-            fold.take(now, &event, span);
-            log.flush()?;
-            log.sync()?;
-            (log, fold)
-        }
+        Some(loaded) => go_on(project, loaded)?,
     };
     let path = log.path().to_owned();
     let records = runner::dispatcher::Records {
@@ -250,16 +243,7 @@ pub async fn execute(
     };
     let finished =
         runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
-    let mut notes = Vec::new();
-    if finished.corrupt_cache_entries > 0 {
-        let entries = crate::base::text::count(
-            usize::try_from(finished.corrupt_cache_entries).unwrap_or(usize::MAX),
-            "cache entry",
-        );
-        notes.push(format!(
-            "damaged cache entries were not used: {entries}; `gate cache prune` drops them"
-        ));
-    }
+    let notes = cache_note(finished.corrupt_cache_entries);
     let texts = Texts(LogTexts::open(&path, &finished.run.cases)?);
     let decision = decide_run(&finished.run)?;
     Ok((
@@ -267,10 +251,34 @@ pub async fn execute(
             run: finished.run,
             texts,
             decision,
-            notes,
+            notes: notes.into_iter().collect(),
         },
         finished.interrupt,
     ))
+}
+
+/// The log of a run that was interrupted, ready to be written on.
+fn go_on(project: &Project, loaded: LoadedRun) -> Result<(RunLog, Fold), CommandError> {
+    let now = project.clock.now();
+    let mut log = RunLog::resume(&loaded)?;
+    let mut fold = Fold::resume(loaded.run);
+    let event = Event::RunResumed {
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        offline: project.settings.offline,
+    };
+    let span = log.append(now, &event)?;
+    fold.take(now, &event, span);
+    log.flush()?;
+    log.sync()?;
+    Ok((log, fold))
+}
+
+fn cache_note(corrupt: u64) -> Option<String> {
+    let entries = usize::try_from(corrupt).unwrap_or(usize::MAX);
+    let entries = crate::base::text::count(entries, "cache entry");
+    (corrupt > 0).then(|| {
+        format!("damaged cache entries were not used: {entries}; `gate cache prune` drops them")
+    })
 }
 
 /// The decision on a run by the policy that its own log holds: live and read back it is the same.

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use camino::Utf8Path;
+
 use super::error::CommandError;
 use super::project::Project;
 use crate::base::{Diagnostic, Diagnostics, Source, Span, yaml};
+use crate::store::fs;
 use crate::suite::{self, Suite};
 
 const MAX_SUITE: u64 = 8 << 20;
@@ -53,12 +56,8 @@ fn names(project: &Project, folder: &str) -> Result<Vec<String>, CommandError> {
         )
     };
     let full = project.root.resolve_folder(folder)?;
-    let entries = full.read_dir_utf8().map_err(|_| missing())?;
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| Some(entry.ok()?.file_name().to_owned()))
-        .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
-        .collect();
-    names.sort();
+    let mut names = fs::names(&full).map_err(|_| missing())?;
+    names.retain(|name| matches!(Utf8Path::new(name).extension(), Some("yaml" | "yml")));
     if names.is_empty() {
         Err(missing())
     } else {

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use camino::Utf8Path;
+
 use super::error::CommandError;
 use super::project::Project;
 use crate::base::{CaseId, Diagnostics, Digest, RunId, Slug, Source};
@@ -174,7 +176,7 @@ impl<'p> Versions<'p> {
         }
         let latest = VersionRef::Channel(crate::registry::channel::Channel::latest());
         let mut resolved = self.registered(&latest)?;
-        resolved.reference = "worktree".to_owned();
+        "worktree".clone_into(&mut resolved.reference);
         Ok(resolved)
     }
 
@@ -340,10 +342,9 @@ fn version_number(name: &str) -> Option<u32> {
 }
 
 fn form_of(path: &str) -> Form {
-    if path.ends_with(".yaml") || path.ends_with(".yml") {
-        Form::Yaml
-    } else {
-        Form::Text
+    match Utf8Path::new(path).extension() {
+        Some("yaml" | "yml") => Form::Yaml,
+        _ => Form::Text,
     }
 }
 

@@ -184,26 +184,12 @@ pub fn decode_case(
     let mut explicit = Vec::new();
     let vars = table.get("vars").map_or_else(
         || Some(Fields::default()),
-        |node| {
-            let entries = reader.map(node, "`vars`")?;
-            note_default(&mut explicit, "vars", entries.is_empty());
-            let pairs = entries
-                .iter()
-                .map(|entry| (intern(keys, &entry.key), entry.value.to_json()));
-            Some(Fields::new(pairs.collect()))
-        },
+        |node| decode_vars(reader, node, keys, &mut explicit),
     );
     let expected = table.get("expected").map(Node::to_json);
     let segment = table.get("segment").map_or_else(
         || Some(Fields::default()),
-        |node| {
-            note_default(
-                &mut explicit,
-                "segment",
-                matches!(&node.value, base::Value::Map(m) if m.is_empty()),
-            );
-            decode_segment(reader, node, keys)
-        },
+        |node| decode_segment(reader, node, keys, &mut explicit),
     );
     let tags = table.get("tags").map_or_else(
         || Some(Vec::new()),
@@ -221,11 +207,14 @@ pub fn decode_case(
     let cluster = table
         .get("cluster")
         .and_then(|node| reader.nonempty(node, "`cluster`"));
-    let scorers = table.get("scorers").and_then(|node| {
-        let scorers = reader.list(node, "`scorers`")?;
-        note_default(&mut explicit, "scorers", scorers.is_empty());
-        Some(scorers)
-    });
+    let scorers = table
+        .get("scorers")
+        .and_then(|node| reader.list(node, "`scorers`"));
+    note_default(
+        &mut explicit,
+        "scorers",
+        scorers.is_some_and(<[_]>::is_empty),
+    );
     let note = table
         .get("note")
         .and_then(|node| reader.text(node, "`note`"));
@@ -246,6 +235,20 @@ pub fn decode_case(
     })
 }
 
+fn decode_vars(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    keys: &mut Keys,
+    explicit: &mut Vec<&'static str>,
+) -> Option<Fields<Value>> {
+    let entries = reader.map(node, "`vars`")?;
+    note_default(explicit, "vars", entries.is_empty());
+    let pairs = entries
+        .iter()
+        .map(|entry| (intern(keys, &entry.key), entry.value.to_json()));
+    Some(Fields::new(pairs.collect()))
+}
+
 fn note_default(explicit: &mut Vec<&'static str>, key: &'static str, is_default: bool) {
     if is_default {
         explicit.push(key);
@@ -256,8 +259,10 @@ fn decode_segment(
     reader: &mut Reader<'_>,
     node: &Node,
     keys: &mut Keys,
+    explicit: &mut Vec<&'static str>,
 ) -> Option<Fields<Box<str>>> {
     let entries = reader.map(node, "`segment`")?;
+    note_default(explicit, "segment", entries.is_empty());
     let mut pairs = Vec::with_capacity(entries.len());
     for entry in entries {
         let value = reader.nonempty(&entry.value, &format!("segment `{}`", entry.key))?;

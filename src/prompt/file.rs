@@ -152,29 +152,14 @@ fn decode_document(
     let messages_node = table.require(reader, "messages");
     let messages = messages_node.and_then(|node| decode_messages(reader, node));
     let declared_node = table.get("variables");
-    let declared = declared_node.and_then(|node| {
-        let entries = reader.map(node, "`variables`")?;
-        Some(
-            entries
-                .iter()
-                .filter_map(|entry| Variable::decode(reader, entry))
-                .collect::<Vec<_>>(),
-        )
-    });
+    let declared = declared_node.and_then(|node| decode_variables(reader, node));
     let tools = table
         .get("tools")
         .and_then(|node| super::params::decode_tools(reader, node));
     let response_format = table
         .get("response_format")
         .and_then(|node| super::params::decode_response_format(reader, node));
-    if let Some(extends) = table.get("extends") {
-        reader.error(
-            extends.span,
-            "not-built-yet",
-            "`extends` is for tenant layers, which this version does not read yet",
-            "remove the key",
-        );
-    }
+    refuse_layers(reader, &mut table);
     table.finish(reader);
     let messages = messages?;
     let variables = match (declared_node, declared) {
@@ -202,6 +187,25 @@ fn decode_document(
         response_format,
         source: Arc::clone(&reader.source),
     })
+}
+
+fn decode_variables(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Variable>> {
+    let entries = reader.map(node, "`variables`")?;
+    let declared = entries
+        .iter()
+        .filter_map(|entry| Variable::decode(reader, entry));
+    Some(declared.collect())
+}
+
+fn refuse_layers(reader: &mut Reader<'_>, table: &mut Table<'_>) {
+    if let Some(extends) = table.get("extends") {
+        reader.error(
+            extends.span,
+            "not-built-yet",
+            "`extends` is for tenant layers, which this version does not read yet",
+            "remove the key",
+        );
+    }
 }
 
 /// `prompt` and `version` must agree with the names of folder and file.

@@ -195,19 +195,20 @@ fn type_name(event: &Event) -> &'static str {
     }
 }
 
+fn trial_body(trial: TrialId, cases: &[Case]) -> Result<TrialBody<'_>, CodecError> {
+    let case = usize::try_from(trial.case)
+        .ok()
+        .and_then(|index| cases.get(index));
+    let case = case.ok_or_else(|| CodecError::UnknownCase(format!("#{}", trial.case)))?;
+    Ok(TrialBody {
+        case: Cow::Borrowed(case.id.as_str()),
+        arm: trial.arm,
+        repeat: trial.repeat,
+    })
+}
+
 fn write_body(event: &Event, cases: &[Case], into: &mut Vec<u8>) -> Result<(), CodecError> {
-    let trial_of = |trial: TrialId| {
-        let case = usize::try_from(trial.case)
-            .ok()
-            .and_then(|index| cases.get(index));
-        let case = case.ok_or_else(|| CodecError::UnknownCase(format!("#{}", trial.case)))?;
-        let case = Cow::Borrowed(case.id.as_str());
-        Ok::<_, CodecError>(TrialBody {
-            case,
-            arm: trial.arm,
-            repeat: trial.repeat,
-        })
-    };
+    let trial_of = |trial| trial_body(trial, cases);
     match event {
         Event::RunStarted(header) => serde_json::to_writer(into, header)?,
         Event::CasePlanned(case) => {
@@ -305,7 +306,6 @@ pub fn check_sum(line: &[u8]) -> Result<(), CodecError> {
 /// # Errors
 /// When the sum is wrong, the line is no event, or it names a case that `cases` does not have.
 pub fn read_line(line: &[u8], cases: &CaseIndex) -> Result<Line, CodecError> {
-    check_sum(line)?;
     #[derive(Deserialize)]
     struct Peek<'a> {
         seq: u64,
@@ -315,6 +315,7 @@ pub fn read_line(line: &[u8], cases: &CaseIndex) -> Result<Line, CodecError> {
         #[serde(default, borrow)]
         gate: Option<Cow<'a, str>>,
     }
+    check_sum(line)?;
     let peek: Peek<'_> = serde_json::from_slice(line)?;
     if let Some(found) = peek.gate.filter(|format| format != FORMAT) {
         return Err(CodecError::Format {
@@ -341,7 +342,7 @@ fn read_event(kind: &str, line: &[u8], cases: &CaseIndex) -> Result<Event, Codec
     };
     Ok(match kind {
         "run_started" => Event::RunStarted(serde_json::from_slice(line)?),
-        "case_planned" => Event::CasePlanned(Box::new(read_case(serde_json::from_slice(line)?)?)),
+        "case_planned" => Event::CasePlanned(Box::new(read_case(&serde_json::from_slice(line)?)?)),
         "run_resumed" => {
             let body: ResumedBody<'_> = serde_json::from_slice(line)?;
             Event::RunResumed {
@@ -406,7 +407,7 @@ fn read_finished(body: FinishedBody<'_>, trial: TrialId) -> AttemptFinished {
     }
 }
 
-fn read_case(body: CaseBody) -> Result<Case, CodecError> {
+fn read_case(body: &CaseBody) -> Result<Case, CodecError> {
     let source = Source::row("run log", &body.case.to_string(), 1);
     let mut found = Diagnostics::new();
     let case = match json::parse(&source) {

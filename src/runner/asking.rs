@@ -124,7 +124,7 @@ impl Asking<'_> {
         {
             return Ok(Told::of_attempt(reply));
         }
-        if let Some(told) = self.from_cache(shared, &sealed).await? {
+        if let Some(told) = self.ask_cache(shared, &sealed).await? {
             return Ok(told);
         }
         if shared.options.offline && self.endpoint.leaves_the_machine() {
@@ -214,7 +214,7 @@ impl Asking<'_> {
         }
     }
 
-    async fn from_cache(&self, shared: &Shared, sealed: &Sealed) -> Result<Option<Told>, NoAnswer> {
+    async fn ask_cache(&self, shared: &Shared, sealed: &Sealed) -> Result<Option<Told>, NoAnswer> {
         let Some(reply) = shared.cached(&sealed.key()) else {
             return Ok(None);
         };

@@ -303,7 +303,12 @@ impl Dispatcher<'_> {
         let file = self.log.sync_handle()?;
         self.log.sync_begun();
         self.last_sync = Instant::now();
-        self.syncing = Some(tokio::task::spawn_blocking(move || file.sync_data()));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "one at a time, kept in `syncing`, which is awaited before the run ends"
+        )]
+        let sync = tokio::task::spawn_blocking(move || file.sync_data());
+        self.syncing = Some(sync);
         Ok(())
     }
 

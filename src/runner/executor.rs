@@ -409,7 +409,8 @@ async fn score_one(
     {
         Step::Done(score) => Ok(score),
         Step::Ask(question) => {
-            ask_judge(shared, trial, arm, spec, judge, context, question.request).await
+            let case = context.case;
+            ask_judge(shared, (trial, case), arm, spec, judge, question.request).await
         }
     }
 }
@@ -418,16 +419,15 @@ async fn score_one(
 /// the cache, so that the next run asks again.
 async fn ask_judge(
     shared: &Shared,
-    trial: TrialId,
+    (trial, case): (TrialId, &Case),
     arm: &ArmJob,
     spec: &ScorerSpec,
     judge: &JudgeJob,
-    context: &Context<'_>,
     mut request: Request,
 ) -> Result<score::Score, NoAnswer> {
     request.params = request.params.overlaid(&judge.endpoint.spec.params);
     let name = spec.name.as_str();
-    let mut subject = subject(arm, context.case, trial.repeat, Some(name));
+    let mut subject = subject(arm, case, trial.repeat, Some(name));
     subject.version = Version {
         number: judge.judge.version().number,
         hash: &judge.hash,

@@ -102,7 +102,7 @@ impl Limiter {
     /// Asks to send a request of so many tokens now.
     pub fn admit(&mut self, now: Moment, tokens: f64) -> Admission {
         if now < self.not_before {
-            return Admission::Wait(self.not_before - now);
+            return Admission::Wait(self.not_before.saturating_sub(now));
         }
         if self.in_flight >= self.window {
             return Admission::Full;
@@ -179,7 +179,7 @@ impl Limiter {
     /// What the limiter is doing.
     #[must_use]
     pub fn status(&self, now: Moment) -> LimiterStatus {
-        let pause = (now < self.not_before).then(|| self.not_before - now);
+        let pause = (now < self.not_before).then(|| self.not_before.saturating_sub(now));
         LimiterStatus {
             in_flight: self.in_flight,
             pause,

@@ -7,9 +7,9 @@ use crate::chat::ErrorClass;
 use crate::provider::CallError;
 
 /// The longest delay that a server may ask for; beyond it the provider is given up.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(120);
+pub const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const LADDER_STEP: Duration = Duration::from_millis(500);
-const LADDER_TOP: Duration = Duration::from_secs(60);
+const LADDER_TOP: Duration = Duration::from_mins(1);
 const PUSH_BACK_STEP: Duration = Duration::from_secs(2);
 const PUSH_BACK_TOP: Duration = Duration::from_secs(32);
 const PUSH_BACK_RETRIES: u32 = 20;

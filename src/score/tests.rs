@@ -471,33 +471,3 @@ fn a_large_pattern_on_a_long_answer_is_a_limit_and_a_small_one_is_not() {
     assert_eq!(found("^(a+)+$", long()), Ok(true));
     assert_eq!(found(r"^\w{1,99}$", long()), Ok(false));
 }
-
-#[test]
-#[ignore = "a measurement, for a release build"]
-fn scores_a_hundred_thousand_answers_with_ten_scorers_in_five_seconds() {
-    let specs: Vec<ScorerSpec> = [
-        "{type: equals, value: '{{expected}}', transform: [trim, lowercase]}",
-        "{type: icontains, value: REFUND}",
-        "{type: contains-all, value: [refund, days]}",
-        r"{type: regex, value: '^[A-Z].*\\bdays?\\b'}",
-        "{type: is-json, schema: {type: object, required: [label]}}",
-        "{type: word-count, max: 50}",
-        "{type: levenshtein, value: '{{expected}}', threshold: 0.1}",
-        "{type: rouge-l, value: '{{expected}}', threshold: 0.1}",
-        "{type: no-secrets}",
-        "{type: expr, value: 'output|length < 500'}",
-    ]
-    .iter()
-    .map(|text| decode(text).unwrap())
-    .collect();
-    let vector = json!({"expected": "Your refund will arrive in 5 days.",
-        "answer": "Thank you for your patience. Your refund of 12.50 will arrive on your account within 5 days; please write to us again if it does not."});
-    let start = std::time::Instant::now();
-    for _ in 0..100_000 {
-        for spec in &specs {
-            evaluate(spec, &vector).unwrap();
-        }
-    }
-    let took = start.elapsed();
-    assert!(took.as_secs_f64() < 5.0, "{took:?}");
-}

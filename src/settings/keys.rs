@@ -197,9 +197,7 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
         registry: reader.text("registry"),
         retries: reader.whole("retries", 0).unwrap_or(0),
         suite: reader.texts("suite"),
-        timeout: reader
-            .duration("timeout")
-            .unwrap_or(Duration::from_secs(120)),
+        timeout: reader.duration("timeout").unwrap_or(Duration::from_mins(2)),
         token_rate: reader.amount("token_rate"),
         verbose: reader.switch("verbose"),
     };
@@ -335,7 +333,7 @@ mod tests {
             ),
             (32, 4, "evals")
         );
-        assert_eq!(settings.timeout, Duration::from_secs(120));
+        assert_eq!(settings.timeout, Duration::from_mins(2));
     }
 
     #[test]

@@ -164,6 +164,14 @@ const INDEX_EXTENSION: &str = "idx";
 const INDEX_RECORD: usize = 44;
 
 impl CacheReader {
+    /// Every entry that answers, the newest first.
+    fn newest_first(&self) -> Vec<(Digest, Place)> {
+        let places = self.places.iter().map(|(key, place)| (*key, *place));
+        let mut places: Vec<(Digest, Place)> = places.collect();
+        places.sort_by_key(|(_, place)| std::cmp::Reverse((place.segment, place.offset)));
+        places
+    }
+
     /// Opens the cache below the state folder.
     ///
     /// # Errors
@@ -518,18 +526,16 @@ pub fn prune(
     let folder = cache_folder(state);
     let old = segment_paths(&folder);
     let mut pruned = Pruned::default();
+    if old.is_empty() {
+        return Ok(pruned);
+    }
     let mut cache = CacheReader::open(state, CacheMode::ReadOnly)?;
     let mut total = 0;
     for path in &old {
         total += build_index(path)?.len();
         pruned.freed += std::fs::metadata(path).map_or(0, |data| data.len());
     }
-    let mut places: Vec<(Digest, Place)> = cache
-        .places
-        .iter()
-        .map(|(key, place)| (*key, *place))
-        .collect();
-    places.sort_by_key(|(_, place)| std::cmp::Reverse((place.segment, place.offset)));
+    let places = cache.newest_first();
     let target = folder.join(format!("{name}.{EXTENSION}.tmp"));
     let io = |path: &Utf8Path| {
         let path = path.to_owned();
@@ -539,9 +545,6 @@ pub fn prune(
             source,
         }
     };
-    if old.is_empty() {
-        return Ok(pruned);
-    }
     let mut output = BufWriter::new(File::create(&target).map_err(io(&target))?);
     let (mut index, mut written) = (Vec::new(), 0u64);
     for (key, place) in places {

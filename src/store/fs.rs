@@ -3,6 +3,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -98,6 +99,39 @@ pub fn read_bytes(path: &Utf8Path, limit: u64) -> Result<Vec<u8>, FsError> {
         });
     }
     Ok(bytes)
+}
+
+/// Whether something is at a path.
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    path.exists()
+}
+
+/// Whether a regular file is at a path.
+#[must_use]
+pub fn is_file(path: &Utf8Path) -> bool {
+    path.is_file()
+}
+
+/// A path without links and `..`.
+///
+/// # Errors
+/// When nothing is there.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+    path.canonicalize()
+}
+
+/// The names in a folder, sorted; those that are not UTF-8 are left out.
+///
+/// # Errors
+/// When the folder can not be read.
+pub fn names(folder: &Utf8Path) -> io::Result<Vec<String>> {
+    let entries = folder.read_dir_utf8()?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Opens a regular file for reading piece by piece, with the checks of [`read_bytes`].

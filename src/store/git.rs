@@ -58,10 +58,8 @@ impl Git {
             folder: folder.to_owned(),
             prefix: String::new(),
         };
-        git.prefix = git
-            .text(&["rev-parse", "--show-prefix"])?
-            .trim_end()
-            .to_owned();
+        let prefix = git.text(&["rev-parse", "--show-prefix"])?;
+        prefix.trim_end().clone_into(&mut git.prefix);
         Ok(git)
     }
 

@@ -305,6 +305,15 @@ pub struct LoadedRun {
     pub torn: bool,
 }
 
+/// The log that a path leads to: of a run folder, or the log itself.
+#[must_use]
+pub fn log_at(path: &Utf8Path) -> Option<Utf8PathBuf> {
+    if path.is_dir() {
+        return Some(path.join("events.jsonl"));
+    }
+    path.is_file().then(|| path.to_owned())
+}
+
 /// Reads a run back.
 ///
 /// # Errors
@@ -326,14 +335,7 @@ pub fn load_events(
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(io)?;
-    let mut lines = LineReader {
-        input: BufReader::with_capacity(1 << 16, file),
-        line: Vec::new(),
-        offset: 0,
-        number: 0,
-        whole: true,
-    };
+    let mut lines = LineReader::new(File::open(path).map_err(io)?);
     let no_beginning = |source| RunLogError::NoBeginning {
         path: path.to_owned(),
         source,
@@ -343,12 +345,9 @@ pub fn load_events(
         .map_err(io)?
         .ok_or_else(|| no_beginning(CodecError::Sum))?;
     let (started_at, header) = codec::header_of(lines.bytes()).map_err(no_beginning)?;
-    let (mut cases, mut index) = (
-        Vec::with_capacity(header.dataset.selected),
-        CaseIndex::new(),
-    );
-    let mut fold: Option<Fold> = None;
-    let mut bad: Option<(usize, CodecError)> = None;
+    let mut cases = Vec::with_capacity(header.dataset.selected);
+    let mut index = CaseIndex::new();
+    let (mut fold, mut bad) = (None::<Fold>, None::<(usize, CodecError)>);
     let (mut good_bytes, mut good_lines) = (lines.offset, 1);
     while let Some(span) = lines.next().map_err(io)? {
         let line = match codec::read_line(lines.bytes(), &index) {
@@ -369,22 +368,16 @@ pub fn load_events(
         look(&line);
         match line.event {
             Event::CasePlanned(case) if fold.is_none() => {
-                index.insert(
-                    case.id.as_str().into(),
-                    u32::try_from(cases.len()).unwrap_or(u32::MAX),
-                );
+                let number = u32::try_from(cases.len()).unwrap_or(u32::MAX);
+                index.insert(case.id.as_str().into(), number);
                 cases.push(*case);
             }
-            event => {
-                let fold = fold.get_or_insert_with(|| {
-                    Fold::new(
-                        header.clone(),
-                        Arc::new(std::mem::take(&mut cases)),
-                        started_at,
-                    )
-                });
-                fold.take(line.at, &event, span);
-            }
+            event => fold
+                .get_or_insert_with(|| {
+                    let cases = Arc::new(std::mem::take(&mut cases));
+                    Fold::new(header.clone(), cases, started_at)
+                })
+                .take(line.at, &event, span),
         }
         (good_bytes, good_lines) = (lines.offset, good_lines + 1);
     }
@@ -409,6 +402,16 @@ struct LineReader {
 }
 
 impl LineReader {
+    fn new(file: File) -> Self {
+        Self {
+            input: BufReader::with_capacity(1 << 16, file),
+            line: Vec::new(),
+            offset: 0,
+            number: 0,
+            whole: true,
+        }
+    }
+
     fn next(&mut self) -> std::io::Result<Option<LogSpan>> {
         self.line.clear();
         let read = self.input.read_until(b'\n', &mut self.line)?;

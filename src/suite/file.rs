@@ -139,19 +139,7 @@ fn decode_document(
         .get("registry")
         .and_then(|node| decode_registry(reader, node, path));
     let dataset_node = table.require(reader, "dataset");
-    let dataset = dataset_node.and_then(|node| {
-        let written = reader.nonempty(node, "`dataset`")?;
-        if crate::dataset::DatasetForm::of_path(written).is_none() {
-            let message = format!("`{written}` is no dataset by its name");
-            reader.error(
-                node.span,
-                "dataset-form",
-                message,
-                "a dataset is .jsonl, .csv or .yaml",
-            );
-        }
-        models::resolve(reader, node, path, written)
-    });
+    let dataset = dataset_node.and_then(|node| decode_dataset(reader, node, path));
     let sample = table
         .get("sample")
         .and_then(|node| decode_sample(reader, node));
@@ -194,6 +182,20 @@ fn decode_document(
         scorers: scorers?,
         policy: policy?,
     })
+}
+
+fn decode_dataset(reader: &mut Reader<'_>, node: &Node, path: &str) -> Option<String> {
+    let written = reader.nonempty(node, "`dataset`")?;
+    if crate::dataset::DatasetForm::of_path(written).is_none() {
+        let message = format!("`{written}` is no dataset by its name");
+        reader.error(
+            node.span,
+            "dataset-form",
+            message,
+            "a dataset is .jsonl, .csv or .yaml",
+        );
+    }
+    models::resolve(reader, node, path, written)
 }
 
 fn decode_suite_name(reader: &mut Reader<'_>, table: &mut Table<'_>, path: &str) -> Option<Name> {

@@ -282,13 +282,13 @@ fn check_needs(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec) {
     };
     match spec.provider {
         ProviderKind::Mock if spec.rules.is_none() => {
-            missing("rules", "add `rules:` with the path of a mock rules file")
+            missing("rules", "add `rules:` with the path of a mock rules file");
         }
         ProviderKind::Replay if spec.cassette.is_none() => {
             missing("cassette", "add `cassette:` with the path of a cassette");
         }
         ProviderKind::Exec if spec.command.is_empty() => {
-            missing("command", "add `command:` as a list of words")
+            missing("command", "add `command:` as a list of words");
         }
         ProviderKind::AzureOpenAi | ProviderKind::Bedrock if spec.base_url.is_none() => {
             missing(

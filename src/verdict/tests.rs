@@ -6,7 +6,6 @@ mod metrics;
 mod policy;
 mod properties;
 mod simulation;
-mod speed;
 
 use std::sync::Arc;
 

@@ -66,6 +66,11 @@ fn suites() {
         "type: regex, value: \"(\"",
         &["regex"],
     );
+}
+
+#[test]
+fn what_a_suite_names() {
+    let suite = "evals/label.yaml";
     refused(
         suite,
         "{ type: equals, value: \"{{expected}}\", transform: [trim] }",

@@ -88,7 +88,13 @@ fn a_second_identical_run_sends_nothing_and_says_the_same() {
 #[test]
 fn concurrency_changes_no_byte_of_a_report_but_timings() {
     let sandbox = Sandbox::smallest();
-    let rows: String = (0..150).map(|n| format!("{{\"id\": \"c{n}\", \"vars\": {{\"ticket\": \"ticket {n}\"}}, \"expected\": \"bug\", \"segment\": {{\"tier\": \"{}\"}}}}\n", ["free", "pro"][n % 2])).collect();
+    let row = |n: usize| {
+        format!(
+            "{{\"id\": \"c{n}\", \"vars\": {{\"ticket\": \"ticket {n}\"}}, \"expected\": \"bug\", \"segment\": {{\"tier\": \"{}\"}}}}\n",
+            ["free", "pro"][n % 2]
+        )
+    };
+    let rows = (0..150).map(row).collect::<Vec<_>>().concat();
     sandbox.write("fixtures/label.jsonl", &rows);
     sandbox.write("fixtures/label.mock.yaml", "gate: mock/1\nlatency_ms: { median: 3, sigma: 0.8 }\nrules:\n  - { when: { system: friendly }, rate: 0.85, draw: v2, reply: \"{{expected}}\", otherwise: \"other\" }\n  - { rate: 0.9, reply: \"{{expected}}\", otherwise: \"other\" }\n");
     let texts: Vec<String> = ["1", "64"]

@@ -1,5 +1,10 @@
 //! Faults of the wire: never a wrong answer, never exit 0 or 1, and no more requests than needed.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a server that takes its time blocks a thread of its own"
+)]
+
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -11,6 +16,11 @@ fn error_body(message: &str, code: &str) -> String {
         .to_string()
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a helper of tests: a result of another form fails the test"
+)]
 /// Runs 40 cases x 2 against a server that fails in one way, and expects exit 3.
 fn ends_with(
     script: impl Fn(&crate::server::Seen) -> Answer + Send + Sync + 'static,

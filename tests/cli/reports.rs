@@ -1,5 +1,6 @@
 //! The files that machines read, made from hostile answers.
 
+use std::io::Write as _;
 use std::process::Command;
 
 use crate::sandbox::Sandbox;
@@ -63,12 +64,6 @@ fn a_hostile_answer_forges_no_test_case() {
 
 #[test]
 fn the_strict_profile_is_valid_by_the_schema_of_jenkins() {
-    if Command::new("xmllint").arg("--version").output().is_err() {
-        eprintln!(
-            "SKIPPED: xmllint is not installed, so JUnit was not validated against the schema"
-        );
-        return;
-    }
     let sandbox = hostile();
     sandbox
         .gate(&[
@@ -82,11 +77,13 @@ fn the_strict_profile_is_valid_by_the_schema_of_jenkins() {
         ])
         .exits(0);
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/junit/junit-10.xsd");
-    let output = Command::new("xmllint")
-        .args(["--noout", "--schema", schema])
-        .arg(sandbox.path("out.xml"))
-        .output()
-        .unwrap();
+    let mut lint = Command::new("xmllint");
+    let lint = lint.args(["--noout", "--schema", schema]);
+    let Ok(output) = lint.arg(sandbox.path("out.xml")).output() else {
+        let words = "SKIPPED: xmllint is not installed, the strict JUnit profile was not validated";
+        writeln!(std::io::stderr(), "{words}").unwrap();
+        return;
+    };
     assert!(
         output.status.success(),
         "{}",

@@ -12,6 +12,15 @@ use crate::compare::without_timings;
 use crate::sandbox::Sandbox;
 use crate::server::{Answer, Seen, Server};
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a model that takes its time blocks a thread of the server"
+)]
+fn slowly(seen: &Seen) -> Answer {
+    std::thread::sleep(Duration::from_millis(2));
+    opinion(seen)
+}
+
 /// A model that is wrong in some cases, by what is asked alone.
 fn opinion(seen: &Seen) -> Answer {
     let number: usize = seen
@@ -19,7 +28,8 @@ fn opinion(seen: &Seen) -> Answer {
         .trim_start_matches("question ")
         .parse()
         .unwrap_or(0);
-    let wrong = number % 9 == 0 || (seen.system().contains("friendly") && number % 5 == 0);
+    let wrong = number.is_multiple_of(9)
+        || (seen.system().contains("friendly") && number.is_multiple_of(5));
     Answer::Text(if wrong { "no" } else { "ok" }.to_owned())
 }
 
@@ -34,10 +44,7 @@ fn a_killed_run_goes_on_and_ends_as_if_undisturbed() {
     let reference = Server::start(opinion);
     let undisturbed = Sandbox::remote(&reference.base_url(), 300, "");
     undisturbed.gate(&["compare", "v1", "v2", "--json", "out.json"]);
-    let server = Server::start(|seen| {
-        std::thread::sleep(Duration::from_millis(2));
-        opinion(seen)
-    });
+    let server = Server::start(slowly);
     let sandbox = Sandbox::remote(&server.base_url(), 300, "");
     let mut arguments = vec!["compare", "v1", "v2", "-j", "8", "--no-cache"];
     for kills in 1..=6usize {
@@ -171,10 +178,9 @@ fn merged_shards_give_the_verdict_of_the_whole_run() {
     let whole_code = sandbox
         .gate(&[
             "report",
-            &sandbox.json("whole.json")["suites"][0]["run_id"]
+            sandbox.json("whole.json")["suites"][0]["run_id"]
                 .as_str()
-                .unwrap()
-                .to_owned(),
+                .unwrap(),
         ])
         .code;
     sandbox

@@ -1,5 +1,11 @@
 //! A project of a test's own: makes a folder, writes files, runs the binary there.
 
+#![expect(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a helper of tests: a sandbox that can not be made or read fails the test, and the binary gets PATH and HOME"
+)]
+
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -65,7 +71,12 @@ impl Sandbox {
                 "gate: prompt/1\nversion: {number}\nvariables: {{ q: {{ type: string, max_length: 200 }} }}\nmessages:\n  - {{ role: system, content: \"Be {word}.\" }}\n  - {{ role: user, content: \"{{{{q}}}}\" }}\n"
             ));
         }
-        let rows: String = (0..cases).map(|n| format!("{{\"id\": \"c{n}\", \"vars\": {{\"q\": \"question {n}\"}}, \"expected\": \"ok\"}}\n")).collect();
+        let row = |n| {
+            format!(
+                "{{\"id\": \"c{n}\", \"vars\": {{\"q\": \"question {n}\"}}, \"expected\": \"ok\"}}\n"
+            )
+        };
+        let rows = (0..cases).map(row).collect::<Vec<_>>().concat();
         sandbox.write("cases.jsonl", &rows);
         sandbox
     }

@@ -1,6 +1,12 @@
 //! A model server on loopback that answers by a script: what it is asked is counted, and how it
 //! answers, or fails to, the test says.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a helper of tests: what goes wrong here fails the test"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -188,7 +194,7 @@ fn answer(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream, answer: Ans
             body.len()
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head = format!("{head}{name}: {value}\r\n");
         }
         writer
             .write_all(format!("{head}\r\n{body}").as_bytes())
@@ -210,7 +216,7 @@ fn answer(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream, answer: Ans
         }
         Answer::Hang => {
             // Ends when the client closes the connection.
-            let _ = writer.set_read_timeout(Some(Duration::from_secs(60)));
+            let _ = writer.set_read_timeout(Some(Duration::from_mins(1)));
             let mut byte = [0];
             let _ = reader.read(&mut byte);
             false

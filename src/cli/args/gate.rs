@@ -5,9 +5,12 @@ use clap::Args;
 /// `gate compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// [BASE] CAND: v8, stable, latest, git:REV, worktree, file:PATH, sha256:…, run:ID. One alone is
-    /// the candidate.
-    #[arg(value_name = "VERSION", num_args = 0..=2)]
+    /// The versions, the baseline first; one alone is the candidate.
+    #[arg(
+        value_name = "VERSION",
+        num_args = 0..=2,
+        help = "[BASE] CAND: v8, stable, latest, git:REV, worktree, file:PATH, sha256:…, run:ID. One alone is the candidate"
+    )]
     pub versions: Vec<String>,
     /// Only suites with a file changed since this revision; the baseline is what stood there.
     #[arg(long, value_name = "REF")]

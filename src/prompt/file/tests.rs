@@ -13,7 +13,7 @@ fn decode_as(text: &str, form: Form) -> Result<PromptVersion, String> {
         number: Some(1),
         form,
     };
-    super::decode(&source, &expected, &mut found).ok_or_else(|| {
+    decode(&source, &expected, &mut found).ok_or_else(|| {
         let shown = found
             .iter()
             .map(|d| format!("{}@{:?}", d.rule, d.location().map(|l| (l.1, l.2))));
@@ -90,7 +90,7 @@ fn a_text_file_is_one_user_message_with_optional_front_matter() {
     assert_eq!(broken, "template@Some((4, 3)) unknown-key@Some((2, 1))");
 }
 
-fn vars(value: serde_json::Value) -> Fields<Value> {
+fn vars(value: Value) -> Fields<Value> {
     let Value::Object(fields) = value else {
         return Fields::default();
     };

@@ -16,10 +16,6 @@ use crate::provider::{Call, CallError, Reply, Subject};
 
 /// How a call of the mock ends.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every outcome is an answer"
-)]
 pub enum MockOutcome {
     /// An answer.
     Answer {

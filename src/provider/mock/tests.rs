@@ -188,7 +188,7 @@ fn one_stream_fails_on_the_same_cases_and_repeats_and_judges_are_apart() {
     assert_ne!(base, series(&one, 1, Some("polite")));
     let named = case("c0#polite", json!(1), &json!({}));
     let judge = series(&one, 1, Some("polite"));
-    assert_eq!(super::tests::text(&one, &named), judge[..1]);
+    assert!(judge.starts_with(&super::tests::text(&one, &named)));
 }
 
 #[test]

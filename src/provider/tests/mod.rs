@@ -5,7 +5,6 @@ mod classify;
 mod encode;
 mod exchanges;
 mod hostile;
-mod speed;
 
 use std::path::{Path, PathBuf};
 

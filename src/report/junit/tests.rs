@@ -1,6 +1,6 @@
 //! The file by the table of ci-and-cli.md section 2, by the strict schema, and under attack.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use proptest::prelude::*;
 use quick_xml::Reader;
@@ -256,18 +256,32 @@ fn cuts_a_long_answer_in_its_middle() {
     assert!(text.len() < 1_000_000);
 }
 
-#[test]
-fn the_strict_profile_is_valid_by_the_schema() {
+/// What the strict schema says of a file; `None` where `xmllint` is not installed.
+fn lint(text: &str) -> Option<Result<(), String>> {
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/junit/junit-10.xsd");
-    let found = Command::new("xmllint")
-        .arg("--version")
-        .stderr(Stdio::null())
-        .status();
-    if found.is_err() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gate.xml");
+    std::fs::write(&path, text).unwrap();
+    let mut lint = Command::new("xmllint");
+    let Ok(lint) = lint
+        .args(["--noout", "--schema", schema])
+        .arg(path)
+        .output()
+    else {
         let words = "SKIPPED: xmllint is not installed, the strict JUnit profile was not validated";
         writeln!(io::stderr(), "{words}").unwrap();
-        return;
-    }
+        return None;
+    };
+    let said = String::from_utf8_lossy(&lint.stderr).into_owned();
+    Some(if lint.status.success() {
+        Ok(())
+    } else {
+        Err(said)
+    })
+}
+
+#[test]
+fn the_strict_profile_is_valid_by_the_schema() {
     let broken = sample::broken();
     for sample in [
         sample::hostile(),
@@ -275,20 +289,31 @@ fn the_strict_profile_is_valid_by_the_schema() {
         sample::single(),
         broken,
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("gate.xml");
-        std::fs::write(&path, file(&sample::several(&sample), strict())).unwrap();
-        let lint = Command::new("xmllint")
-            .args(["--noout", "--schema", schema])
-            .arg(path)
-            .output();
-        let lint = lint.unwrap();
+        let found = lint(&file(&sample::several(&sample), strict()));
+        assert_eq!(found.unwrap_or(Ok(())), Ok(()));
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_strict_profile_leaves_out() {
+    let valid = file(&sample::hostile().report(), strict());
+    for (element, attribute) in [
+        ("<testcase ", "file=\"cases.jsonl\""),
+        ("<testcase ", "line=\"1\""),
+        ("<testsuites ", "skipped=\"0\""),
+    ] {
+        assert!(valid.contains(element));
+        let broken = valid.replacen(element, &format!("{element}{attribute} "), 1);
+        let Some(found) = lint(&broken) else { return };
+        let said = found.unwrap_err();
+        let name = attribute.split('=').next().unwrap();
         assert!(
-            lint.status.success(),
-            "{}",
-            String::from_utf8_lossy(&lint.stderr)
+            said.contains(&format!("attribute '{name}' is not allowed")),
+            "{said}"
         );
     }
+    let common = file(&sample::hostile().report(), Options::default());
+    assert!(lint(&common).is_none_or(|found| found.is_err()));
 }
 
 fn with_reply(reply: &str) -> Sample {

@@ -1,6 +1,5 @@
 //! The folder backend against a simple model, against damage, and against others at the same time.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -457,47 +456,4 @@ fn links_that_leave_the_project_are_refused_in_every_step() {
     symlink(outside.path().join("v1.yaml"), prompts.join("p/v1.yaml")).unwrap();
     assert!(find(&registry, &slug, &"v1".parse().unwrap()).is_err());
     assert_eq!(outside.path().read_dir().unwrap().count(), 1);
-}
-
-/// Run with `--ignored --release`: the bound is for an optimised program.
-#[test]
-#[ignore = "measures time"]
-fn finds_stable_among_five_hundred_prompts_of_fifty_versions_in_ten_milliseconds() {
-    let (guard, registry) = project();
-    let mut log = Log::default();
-    let mut texts = BTreeMap::new();
-    for version in 1..=50 {
-        let text = prompt_text(&format!("{version} {}", "word ".repeat(400)));
-        let file = crate::registry::version::file_digest(&text);
-        let hash = Digest::of_bytes(text.as_bytes());
-        log.append(stamp(1).draft(Action::Add {
-            version,
-            hash,
-            file,
-        }));
-        let (channel, from) = (Channel::stable(), (version > 1).then(|| version - 1));
-        log.append(stamp(1).draft(Action::Promote {
-            version,
-            channel,
-            from,
-            hash,
-            evidence: None,
-        }));
-        texts.insert(format!("v{version}.yaml"), text);
-    }
-    texts.insert("log.jsonl".to_owned(), log.encode());
-    for prompt in 0..500 {
-        let folder = guard.path().join(format!("prompts/p{prompt}"));
-        std::fs::create_dir_all(&folder).unwrap();
-        for (name, text) in &texts {
-            std::fs::write(folder.join(name), text).unwrap();
-        }
-    }
-    let start = std::time::Instant::now();
-    for prompt in 0..100 {
-        let slug = slug(&format!("p{}", prompt * 5));
-        find(&registry, &slug, &"stable".parse().unwrap()).unwrap();
-    }
-    let each = start.elapsed() / 100;
-    assert!(each < Duration::from_millis(10), "{each:?}");
 }
