@@ -85,6 +85,7 @@ fn evidence() -> EvidenceSummary {
         complete: true,
         unfiltered: true,
         forced: false,
+        replayed: false,
         candidate: digest("two"),
         baseline: Some(digest("one")),
         suite_digest: suite.suite_digest,
