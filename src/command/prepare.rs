@@ -146,7 +146,7 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
 }
 
 /// The scorers of cases that have their own, decoded like the suite's, by the case's index.
-fn own_scorers(
+pub(super) fn own_scorers(
     suite: &Suite,
     cases: &[Case],
     found: &mut Diagnostics,
