@@ -81,7 +81,7 @@ pub fn write(source: &Arc<Source>, form: Form, fields: &[Field]) -> Result<Strin
         },
     };
     if is_bare {
-        let lines: String = fields.iter().map(line).collect();
+        let lines = lines(fields);
         return Ok(format!("---\n{lines}---\n{text}"));
     }
     let node = yaml::parse(&Source::new(source.name.clone(), &yaml_text))?;
@@ -112,8 +112,11 @@ pub fn write(source: &Arc<Source>, form: Form, fields: &[Field]) -> Result<Strin
     Ok(edited)
 }
 
-fn line(field: &Field) -> String {
-    format!("{}: {}\n", field.key, field.yaml)
+fn lines<'f>(fields: impl IntoIterator<Item = &'f Field>) -> String {
+    let lines = fields
+        .into_iter()
+        .map(|field| format!("{}: {}\n", field.key, field.yaml));
+    lines.collect()
 }
 
 /// Where the front matter ends, its closing fence excluded.
@@ -139,7 +142,7 @@ fn insertion(
     if missing.is_empty() {
         return None;
     }
-    let lines: String = missing.iter().map(|field| line(field)).collect();
+    let lines = lines(missing.iter().copied());
     let Some(first) = entries
         .iter()
         .find(|entry| entry.key == "gate")
@@ -151,11 +154,11 @@ fn insertion(
     let start = first.key_span.start;
     let before = text.get(..start).unwrap_or_default();
     if !before.is_empty() && !before.ends_with('\n') {
-        let inline: String = missing
+        let pairs = missing
             .iter()
-            .map(|field| format!("{}: {}, ", field.key, field.yaml))
-            .collect();
-        return Some((start, start, inline));
+            .map(|field| format!("{}: {}", field.key, field.yaml));
+        let inline = pairs.collect::<Vec<_>>().join(", ");
+        return Some((start, start, format!("{inline}, ")));
     }
     if first.key != "gate" {
         return Some((start, start, lines));

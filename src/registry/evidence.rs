@@ -20,6 +20,15 @@ pub enum EvidenceVerdict {
     Skipped,
 }
 
+/// Whose answers a result is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// Those that the suite's model gave in this run.
+    Own,
+    /// Those of another run, whatever model gave them.
+    OfAnotherRun,
+}
+
 /// What a stored result says that matters to a promotion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceSummary {
@@ -39,8 +48,8 @@ pub struct EvidenceSummary {
     pub unfiltered: bool,
     /// Whether the verdict was overruled, or formed by a command that does not gate.
     pub forced: bool,
-    /// Whether answers of another run were taken in place of calls.
-    pub replayed: bool,
+    /// Whose answers were judged.
+    pub answers: Answers,
     /// The content hash of the candidate.
     pub candidate: Digest,
     /// The content hash of the baseline; none of a run of one arm.
@@ -239,7 +248,7 @@ pub fn faults(evidence: &EvidenceSummary, wanted: &Wanted<'_>) -> Vec<EvidenceFa
     if evidence.forced {
         found.push(EvidenceFault::Forced);
     }
-    if evidence.replayed {
+    if evidence.answers == Answers::OfAnotherRun {
         found.push(EvidenceFault::Replayed);
     }
     if !evidence.complete {

@@ -18,7 +18,7 @@ pub struct PromptArgs {
 /// Who acts, and why.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ActorArgs {
-    /// Who does this; else GATE_AUTHOR, else git's user.
+    /// Who does this; else `GATE_AUTHOR`, else git's user.
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
     /// Why, for the log.

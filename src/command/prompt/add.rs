@@ -148,8 +148,8 @@ fn decode(
     Ok(found.finish(version)?.0)
 }
 
-fn add_error(error: AddError) -> CommandError {
-    let help = match &error {
+fn add_error(error: &AddError) -> CommandError {
+    let help = match error {
         AddError::NoDescription { .. } => {
             "say in a sentence what it changes: --description TEXT, or `description:` in the file"
                 .to_owned()
@@ -181,7 +181,8 @@ fn record(
     // Its file stays as it is, so the log alone can say it.
     stamp.why = stamp.why.or_else(|| wanted.description.map(str::to_owned));
     let text = (given.source.text.as_str(), given.form);
-    let change = version::add(state, &[same], &described, text, stamp).map_err(add_error)?;
+    let change =
+        version::add(state, &[same], &described, text, stamp).map_err(|error| add_error(&error))?;
     place.registry.commit(&place.slug, &change)?;
     let files = place.registry.versions(&place.slug)?;
     let file = files.into_iter().find(|file| file.number == same.number);
@@ -241,7 +242,8 @@ fn write(
     check_written(&version, wanted, given)?;
     let notes = notes(place, &version, present)?;
     let text = (text.as_str(), given.form);
-    let change: Change = version::add(state, present, &version, text, stamp).map_err(add_error)?;
+    let change: Change =
+        version::add(state, present, &version, text, stamp).map_err(|error| add_error(&error))?;
     place.registry.commit(&place.slug, &change)?;
     Ok(Added {
         slug: place.slug.clone(),

@@ -13,6 +13,7 @@ use crate::command::run::decide_run;
 use crate::command::{CommandError, Project, dataset, judges, prepare, suites};
 use crate::prompt::PromptVersion;
 use crate::record::{Arm, RunHeader};
+use crate::registry::evidence::Answers;
 use crate::registry::{EvidenceSummary, EvidenceVerdict, Requirement, VersionRef};
 use crate::report::content::{ExitNote, SuiteOutcome};
 use crate::report::{Report, json};
@@ -194,9 +195,13 @@ pub fn summary(suite: &SuiteRun, text: WithText) -> Option<EvidenceSummary> {
         run: header.run_id.to_string(),
         verdict: word(suite.decision.verdict),
         complete: run.is_complete(),
-        unfiltered: header.filter.is_none(),
+        unfiltered: header.filter.is_none() && header.shard.is_none(),
         forced: !run.is_comparison() && !has_absolute_rule(suite),
-        replayed: header.arms.iter().any(is_stored),
+        answers: if header.arms.iter().any(is_stored) {
+            Answers::OfAnotherRun
+        } else {
+            Answers::Own
+        },
         candidate: candidate.hash,
         baseline: header.arm(Arm::Baseline).map(|arm| arm.hash),
         suite_digest: header.suite_digest,

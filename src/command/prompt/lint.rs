@@ -66,85 +66,82 @@ fn lint_version(
     near_duplicates(place, number, &prompt, &mut linted.found)
 }
 
+/// Warns about one version.
+struct Warner<'a> {
+    prompt: &'a PromptVersion,
+    found: &'a mut Diagnostics,
+}
+
+impl Warner<'_> {
+    fn warn(&mut self, rule: &'static str, message: String, help: &str) {
+        self.warn_at(Span::default(), rule, message, help);
+    }
+
+    fn warn_at(&mut self, at: Span, rule: &'static str, message: String, help: &str) {
+        let diagnostic = Diagnostic::warning(rule, message).at(&self.prompt.source, at);
+        self.found.push(diagnostic.help(help));
+    }
+}
+
 /// Everything that one version says by itself.
 pub fn check(prompt: &PromptVersion, found: &mut Diagnostics) {
-    let mut warn = |rule, message: String, at: Span, help: &str| {
-        let diagnostic = Diagnostic::warning(rule, message).at(&prompt.source, at);
-        found.push(diagnostic.help(help));
-    };
-    let whole = Span::default();
+    let mut warner = Warner { prompt, found };
     if prompt.meta.description.is_none() {
+        let message = "the version has no description".to_owned();
         let help = "say in a sentence what it is or changes: `description:`";
-        warn(
-            "no-description",
-            "the version has no description".to_owned(),
-            whole,
-            help,
-        );
+        warner.warn("no-description", message, help);
     }
-    for variable in &prompt.variables {
-        if matches!(
-            &variable.kind,
-            VariableKind::Text {
-                max_length: None,
-                ..
-            }
-        ) {
-            let message = format!("variable `{}` has no max_length", variable.name);
-            let help =
-                "declare it with `max_length`, so that a long value is found before it costs money";
-            warn("no-max-length", message, whole, help);
-        }
-        if variable.allow_control {
-            let message = format!(
-                "variable `{}` lets control characters through",
-                variable.name
-            );
-            let help = "remove `allow_control`, unless the values need them";
-            warn("allow-control", message, whole, help);
-        }
-    }
-    if let Some(hint) = prompt
-        .model_hint
-        .as_deref()
-        .filter(|hint| is_floating(hint))
-    {
+    check_variables(&mut warner);
+    check_text(&mut warner);
+    let hint = prompt.model_hint.as_deref();
+    if let Some(hint) = hint.filter(|hint| is_floating(hint)) {
         let message = format!("`model_hint` is `{hint}`, which means another model tomorrow");
         let help = "name a dated model, such as gpt-4o-2024-08-06";
-        warn("floating-model", message, whole, help);
+        warner.warn("floating-model", message, help);
     }
-    let source = prompt.source.text.as_str();
-    if let Some((at, c)) = source.char_indices().find(|(_, c)| is_suspicious(*c)) {
-        let message = format!(
-            "the text holds the invisible character U+{:04X}",
-            u32::from(c)
-        );
-        let span = Span {
-            start: at,
-            end: at + c.len_utf8(),
-        };
-        warn(
-            "control-character",
-            message,
-            span,
-            "remove it, or write it as an escape",
-        );
-    }
-    if let Some((span, what)) = find_secret(source) {
-        let message = format!("the text holds what looks like {what}");
-        let help = "take it out, and have it replaced: a version never changes, and git keeps it";
-        warn("secret", message, span, help);
-    }
-    let bytes: usize = prompt
-        .messages
-        .iter()
-        .map(|m| m.content.to_source().len())
-        .sum();
+    let sources = prompt.messages.iter().map(|m| m.content.to_source());
+    let bytes: usize = sources.map(|source| source.len()).sum();
     if bytes > LONG {
         let tokens = text::thousands(crate::prompt::diff::tokens(prompt));
         let message = format!("the messages have about {tokens} tokens before any value");
         let help = "every request pays for them; move reference text into a variable";
-        warn("long-prompt", message, whole, help);
+        warner.warn("long-prompt", message, help);
+    }
+}
+
+fn check_variables(warner: &mut Warner<'_>) {
+    for variable in &warner.prompt.variables {
+        let name = &variable.name;
+        if let VariableKind::Text {
+            max_length: None, ..
+        } = &variable.kind
+        {
+            let message = format!("variable `{name}` has no max_length");
+            let help =
+                "declare it with `max_length`, so that a long value is found before it costs money";
+            warner.warn("no-max-length", message, help);
+        }
+        if variable.allow_control {
+            let message = format!("variable `{name}` lets control characters through");
+            let help = "remove `allow_control`, unless the values need them";
+            warner.warn("allow-control", message, help);
+        }
+    }
+}
+
+fn check_text(warner: &mut Warner<'_>) {
+    let source = warner.prompt.source.text.as_str();
+    if let Some((start, c)) = source.char_indices().find(|(_, c)| is_suspicious(*c)) {
+        let code = u32::from(c);
+        let message = format!("the text holds the invisible character U+{code:04X}");
+        let end = start + c.len_utf8();
+        let help = "remove it, or write it as an escape";
+        warner.warn_at(Span { start, end }, "control-character", message, help);
+    }
+    if let Some((span, what)) = find_secret(source) {
+        let message = format!("the text holds what looks like {what}");
+        let help = "take it out, and have it replaced: a version never changes, and git keeps it";
+        warner.warn_at(span, "secret", message, help);
     }
 }
 

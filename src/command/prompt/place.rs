@@ -300,6 +300,10 @@ pub fn referred(
 
 /// Says how a reference is written.
 #[must_use]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the last that sees the error"
+)]
 pub fn reference_error(error: ReferenceError) -> CommandError {
     CommandError::usage(
         error.to_string(),

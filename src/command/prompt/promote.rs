@@ -185,7 +185,8 @@ pub fn offer(project: &Project, outcome: &mut Outcome) {
             continue;
         };
         let header = &suite.run.header;
-        let whole = suite.run.is_complete() && header.filter.is_none();
+        let is_part = header.filter.is_some() || header.shard.is_some();
+        let whole = suite.run.is_complete() && !is_part;
         let number = header.arm(Arm::Candidate).and_then(|arm| arm.version);
         if let (Verdict::Pass, true, Some(number)) = (suite.decision.verdict, whole, number) {
             offered.insert((header.prompt.clone(), number));
