@@ -403,6 +403,18 @@ fn a_forced_promotion_needs_a_reason_and_is_marked() {
 }
 
 #[test]
+fn a_hotfix_does_not_wait_for_a_broken_suite() {
+    let sandbox = promoted();
+    sandbox.write("fixtures/label.jsonl", "{");
+    sandbox.gate(&["prompt", "promote", "v2"]).exits(2);
+    sandbox
+        .gate(&["prompt", "promote", "v2", "--force", "--why", "x"])
+        .exits(0)
+        .says("no suite tests prompt `label`");
+    sandbox.gate(&["prompt", "rollback", "label"]).exits(0);
+}
+
+#[test]
 fn old_evidence_and_suites_that_are_not_there_are_named() {
     let sandbox = promoted();
     sandbox.write(
