@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::args::{self, Cli, Command};
 use super::exit::Exit;
-use super::{gate, inspect, output};
+use super::{gate, inspect, output, registry};
 use crate::base::text;
 use crate::command::CommandError;
 
@@ -28,7 +28,7 @@ fn dispatch(args: Cli) -> Exit {
         Some(Command::Lint(args)) => inspect::lint(&global, &args.select, args.show_settings),
         Some(Command::Report(args)) => gate::report(&global, &args),
         Some(Command::Merge(args)) => gate::merge(&global, &args),
-        Some(Command::Prompt(args)) => inspect::prompt(&global, &args),
+        Some(Command::Prompt(args)) => registry::prompt(&global, &args),
         Some(Command::Cache(args)) => inspect::cache(&global, &args),
         Some(Command::Schema { name }) => inspect::schema(name.as_deref()),
         Some(Command::Completions { shell }) => inspect::completions(shell),

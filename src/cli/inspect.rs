@@ -1,10 +1,10 @@
-//! The commands that look and do not run: overview, lint, prompts, cache, schemas, completions.
+//! The commands that look and do not run: overview, lint, cache, schemas, completions.
 
 use std::fmt::Write as _;
 
 use camino::Utf8Path;
 
-use super::args::{CacheCommand, Global, PromptCommand, SelectArgs};
+use super::args::{CacheCommand, Global, SelectArgs};
 use super::exit::Exit;
 use super::output;
 use super::project::{global_layers, open, select_layers};
@@ -63,7 +63,7 @@ fn settings_table(project: &Project) -> String {
     table
 }
 
-fn print(text: &str) -> Result<(), CommandError> {
+pub(super) fn print(text: &str) -> Result<(), CommandError> {
     output::data(|out| out.write_all(text.as_bytes())).map_err(|error| {
         CommandError::infra("io", format!("failed to write to stdout: {error}"), None)
     })
@@ -76,46 +76,6 @@ pub(super) fn overview(global: &Global) -> Result<Exit, CommandError> {
     // A CI step that lost its command must not be green.
     output::last_line(Exit::Usage, "no command was given");
     Ok(Exit::Usage)
-}
-
-pub(super) fn prompt(global: &Global, args: &PromptCommand) -> Result<Exit, CommandError> {
-    let project = open(global, global_layers(global), None)?;
-    match args {
-        PromptCommand::List => {
-            let listed = command::prompt::list(&project)?;
-            if listed.is_empty() {
-                return Err(CommandError::usage(
-                    "there is no prompt in the registry",
-                    "write prompts/<slug>/v1.yaml, or test an unversioned file",
-                ));
-            }
-            print(&reports::prompts(&listed))?;
-        }
-        PromptCommand::Show { version } => {
-            let found = command::prompt::find(&project, version)?;
-            let source = &found.prompt.source;
-            let status = found
-                .status
-                .map_or(String::new(), |status| format!(", {}", status.word()));
-            output::say(&format!(
-                "{}@{} {}{status} ({})",
-                found.prompt.slug, found.label, found.prompt.hash, source.name
-            ));
-            print(&text::visible(&source.text))?;
-        }
-        PromptCommand::Diff { before, after } => {
-            let (before, after, difference) = command::prompt::diff(&project, before, after)?;
-            output::say(&format!(
-                "{}@{} -> {}@{}",
-                before.prompt.slug, before.label, after.prompt.slug, after.label
-            ));
-            if before.prompt.hash == after.prompt.hash {
-                output::say("the two have the same content");
-            }
-            print(&difference)?;
-        }
-    }
-    Ok(Exit::Ok)
 }
 
 pub(super) fn cache(global: &Global, args: &CacheCommand) -> Result<Exit, CommandError> {

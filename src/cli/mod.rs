@@ -10,6 +10,7 @@ mod inspect;
 pub mod output;
 pub mod progress;
 mod project;
+mod registry;
 pub mod reports;
 pub mod signals;
 

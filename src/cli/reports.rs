@@ -12,7 +12,7 @@ use crate::command::outcome::SuiteResult;
 use crate::command::overview::Overview;
 use crate::command::prompt::Listed;
 use crate::command::{CommandError, Outcome, Project};
-use crate::report::content::{ExitNote, SuiteOutcome, SuiteReport};
+use crate::report::content::{ExitNote, SuiteOutcome};
 use crate::report::github::Paths;
 use crate::report::junit::{CaseMode, Options, Profile};
 use crate::report::markdown::Place;
@@ -205,19 +205,7 @@ fn suite(result: &SuiteResult) -> SuiteOutcome<'_> {
     match result {
         SuiteResult::Skipped(note) => SuiteOutcome::Skipped(note.clone()),
         SuiteResult::Failed(note) => SuiteOutcome::Failed(note.clone()),
-        SuiteResult::Ran(suite) => {
-            let (table, arms) = suite.tables();
-            let spent = arms.iter().map(|arm| arm.spent_usd).sum();
-            SuiteOutcome::Ran(Box::new(SuiteReport {
-                run: &suite.run,
-                table,
-                arms,
-                decision: suite.decision.clone(),
-                texts: &suite.texts,
-                spent_usd: Some(spent),
-                notes: suite.notes.clone(),
-            }))
-        }
+        SuiteResult::Ran(suite) => SuiteOutcome::Ran(Box::new(suite.report())),
     }
 }
 

@@ -70,7 +70,7 @@ pub async fn compare(
             break;
         }
     }
-    add_next_steps(&mut outcome);
+    add_next_steps(project, &mut outcome);
     Ok(outcome)
 }
 
@@ -191,7 +191,7 @@ fn touches(project: &Project, suite: &Suite, changed: &[String]) -> bool {
 }
 
 /// Commands that now make sense, by what came out.
-pub fn add_next_steps(outcome: &mut Outcome) {
+pub fn add_next_steps(project: &Project, outcome: &mut Outcome) {
     let mut next = Vec::new();
     for suite in &outcome.suites {
         let SuiteResult::Ran(suite) = suite else {
@@ -217,4 +217,5 @@ pub fn add_next_steps(outcome: &mut Outcome) {
         }
     }
     outcome.next.extend(next);
+    super::prompt::promote::offer(project, outcome);
 }

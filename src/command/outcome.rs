@@ -4,7 +4,7 @@ use super::dryrun::Forecast;
 use crate::analysis::{ArmSummary, CaseTable};
 use crate::base::RunId;
 use crate::record::{AttemptFinished, LogSpan, Run, TrialFinished};
-use crate::report::content::{NextStep, SuiteNote};
+use crate::report::content::{NextStep, SuiteNote, SuiteReport};
 use crate::runner::Interrupt;
 use crate::store::runs::LogTexts;
 use crate::verdict::{Decision, Verdict};
@@ -44,6 +44,22 @@ impl SuiteRun {
             .map(|arm| ArmSummary::of_run(&self.run, arm))
             .collect();
         (CaseTable::of_run(&self.run), arms)
+    }
+
+    /// The suite as reports want it.
+    #[must_use]
+    pub fn report(&self) -> SuiteReport<'_> {
+        let (table, arms) = self.tables();
+        let spent = arms.iter().map(|arm| arm.spent_usd).sum();
+        SuiteReport {
+            run: &self.run,
+            table,
+            arms,
+            decision: self.decision.clone(),
+            texts: &self.texts,
+            spent_usd: Some(spent),
+            notes: self.notes.clone(),
+        }
     }
 }
 

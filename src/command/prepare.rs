@@ -174,7 +174,7 @@ fn select(wanted: &Wanted<'_>, all: Vec<Case>) -> Result<Option<Selected>, Comma
 }
 
 /// The scorers of cases that have their own, decoded like the suite's, by the case's index.
-fn own_scorers(
+pub(super) fn own_scorers(
     suite: &Suite,
     cases: &[Case],
     found: &mut Diagnostics,

@@ -113,6 +113,7 @@ pub async fn run(
             outcome.suites.push(result);
         }
     }
+    super::prompt::promote::offer(project, &mut outcome);
     Ok(outcome)
 }
 

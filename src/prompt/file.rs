@@ -394,13 +394,27 @@ fn check_declarations(
 
 /// The content hash of formats.md section 3.
 fn content_hash(document: &Node) -> Digest {
+    Digest::of_json(&hashed(document).into())
+}
+
+/// What the content hash covers.
+fn hashed(document: &Node) -> Map<String, Value> {
     let mut content = Map::new();
     for key in HASHED {
         if let Some(node) = document.get(key).filter(|node| !node.is_null()) {
             content.insert(key.to_owned(), without_null_keys(key, node.to_json()));
         }
     }
-    Digest::of_json(&content.into())
+    content
+}
+
+/// What the content hash of a version covers, as it is written: for those who read it as JSON.
+#[must_use]
+pub fn content(version: &PromptVersion) -> Map<String, Value> {
+    let name = version.source.name.as_str();
+    let is_text = [".md", ".txt"].iter().any(|end| name.ends_with(end));
+    let form = if is_text { Form::Text } else { Form::Yaml };
+    document(&version.source, form).map_or_else(|_| Map::new(), |node| hashed(&node))
 }
 
 /// Leaves out the keys of our own forms that are null. Values that pass through to the provider

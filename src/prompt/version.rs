@@ -136,14 +136,17 @@ impl PromptVersion {
     }
 }
 
-/// The version as JSON for `gate prompt get` and for reports.
+/// The version as JSON for `gate prompt get` and for differences: the messages' templates as
+/// written, and every key that the content hash covers.
 #[must_use]
 pub fn to_json(version: &PromptVersion) -> Value {
+    let mut content = super::file::content(version);
     let messages: Value = version
         .messages
         .iter()
         .map(|message| json!({"role": message.role, "content": message.content.to_source()}))
         .collect();
+    let mut take = |key: &str| content.remove(key).unwrap_or_default();
     json!({
         "prompt": version.slug.as_str(),
         "version": version.number,
@@ -153,7 +156,9 @@ pub fn to_json(version: &PromptVersion) -> Value {
         "created_at": version.meta.created_at,
         "model_hint": version.model_hint,
         "params": version.params,
+        "variables": take("variables"),
         "messages": messages,
         "tools": version.tools,
+        "response_format": take("response_format"),
     })
 }

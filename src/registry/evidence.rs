@@ -20,6 +20,15 @@ pub enum EvidenceVerdict {
     Skipped,
 }
 
+/// Whose answers a result is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// Those that the suite's model gave in this run.
+    Own,
+    /// Those of another run, whatever model gave them.
+    OfAnotherRun,
+}
+
 /// What a stored result says that matters to a promotion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceSummary {
@@ -39,6 +48,8 @@ pub struct EvidenceSummary {
     pub unfiltered: bool,
     /// Whether the verdict was overruled, or formed by a command that does not gate.
     pub forced: bool,
+    /// Whose answers were judged.
+    pub answers: Answers,
     /// The content hash of the candidate.
     pub candidate: Digest,
     /// The content hash of the baseline; none of a run of one arm.
@@ -83,7 +94,10 @@ pub enum EvidenceFault {
     #[error("there is no result for this version")]
     Absent,
     /// The result is about another content.
-    #[error("the result is about another content, {}", found.short(12))]
+    #[error(
+        "there is no result for this version: the nearest is about another content, {}",
+        found.short(12)
+    )]
     OtherCandidate {
         /// The content hash of its candidate.
         found: Digest,
@@ -109,6 +123,9 @@ pub enum EvidenceFault {
     /// The verdict was overruled.
     #[error("the verdict was forced, not formed")]
     Forced,
+    /// Answers of another run were taken, whatever model gave them.
+    #[error("the answers were those of another run, not of this suite's model")]
+    Replayed,
     /// The run did not come to its end.
     #[error("the run is not complete")]
     Incomplete,
@@ -230,6 +247,9 @@ pub fn faults(evidence: &EvidenceSummary, wanted: &Wanted<'_>) -> Vec<EvidenceFa
     }
     if evidence.forced {
         found.push(EvidenceFault::Forced);
+    }
+    if evidence.answers == Answers::OfAnotherRun {
+        found.push(EvidenceFault::Replayed);
     }
     if !evidence.complete {
         found.push(EvidenceFault::Incomplete);

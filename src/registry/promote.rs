@@ -348,11 +348,19 @@ fn best<'e>(
     match nearest {
         None => Err(vec![lack(None, EvidenceFault::Absent)]),
         Some((faults, found)) if faults.is_empty() => Ok(found),
-        Some((faults, found)) => {
+        Some((mut faults, found)) => {
             let run = Some(found.run.as_str());
+            // What else is wrong with a result about something else is of no use to anybody.
+            if let Some(other) = faults.iter().position(is_other_content) {
+                faults = vec![faults.swap_remove(other)];
+            }
             Err(faults.into_iter().map(|fault| lack(run, fault)).collect())
         }
     }
+}
+
+fn is_other_content(fault: &EvidenceFault) -> bool {
+    matches!(fault, EvidenceFault::OtherCandidate { .. })
 }
 
 fn command(question: &Question<'_>, requirement: &Requirement, stable: Option<Digest>) -> String {

@@ -63,6 +63,24 @@ impl Git {
         Ok(git)
     }
 
+    /// Who works here by git's configuration, `Name <mail>`; a repository need not be there.
+    #[must_use]
+    pub fn identity(folder: &Utf8Path) -> Option<String> {
+        let git = Self {
+            folder: folder.to_owned(),
+            prefix: String::new(),
+        };
+        let get = |key| {
+            let value = git.text(&["config", "--get", key]).ok()?;
+            let value = value.trim().to_owned();
+            (!value.is_empty()).then_some(value)
+        };
+        match (get("user.name"), get("user.email")) {
+            (Some(name), Some(mail)) => Some(format!("{name} <{mail}>")),
+            (name, mail) => name.or(mail),
+        }
+    }
+
     /// The full commit id of a revision.
     ///
     /// # Errors

@@ -322,6 +322,30 @@ pub fn load(state: &Utf8Path, run: &RunId) -> Result<LoadedRun, RunLogError> {
     load_events(&log_path(state, run), |_| {})
 }
 
+/// Reads what a run is about, and nothing of what came out.
+///
+/// # Errors
+/// When the log is not there or its first line is damaged.
+pub fn load_header(state: &Utf8Path, run: &RunId) -> Result<RunHeader, RunLogError> {
+    let path = log_path(state, run);
+    let io = |source| RunLogError::Io {
+        action: "read",
+        path: path.clone(),
+        source,
+    };
+    let file = File::open(&path).map_err(io)?;
+    let mut line = Vec::new();
+    BufReader::with_capacity(1 << 16, file)
+        .read_until(b'\n', &mut line)
+        .map_err(io)?;
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    let header = codec::header_of(line).map_err(|source| RunLogError::NoBeginning {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(header.1)
+}
+
 /// Reads a log and shows every event to `look` on the way.
 ///
 /// # Errors

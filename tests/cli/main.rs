@@ -6,6 +6,7 @@ mod compare;
 mod faults;
 mod inspect;
 mod money;
+mod registry;
 mod reports;
 mod resume;
 mod sandbox;

@@ -10,5 +10,5 @@ pub use gate::{
     CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, ReportArgs, ReportFiles, RunArgs,
     SelectArgs,
 };
-pub use prompt::PromptCommand;
+pub use prompt::{ActorArgs, PromptArgs, PromptCommand};
 pub use root::{Cli, Command, Global, Stop, description, parse};

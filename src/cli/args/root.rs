@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::{CacheCommand, CompareArgs, LintArgs, MergeArgs, PromptCommand, ReportArgs, RunArgs};
+use super::{CacheCommand, CompareArgs, LintArgs, MergeArgs, PromptArgs, ReportArgs, RunArgs};
 use crate::cli::exit::Exit;
 
 /// Decides with statistics whether a new version of an LLM prompt may replace the old one.
@@ -75,12 +75,11 @@ pub enum Command {
         after_help = "Examples:\n  gate merge shard-1/ shard-2/ --junit gate.xml\n  gate merge 0192f3 0192f4"
     )]
     Merge(MergeArgs),
-    /// Look at the versions of prompts.
+    /// The versions of prompts: add, compare, promote, roll back, audit.
     #[command(
-        subcommand,
-        after_help = "Examples:\n  gate prompt list\n  gate prompt show support-triage@v8\n  gate prompt diff v7 v8"
+        after_help = "Examples:\n  gate prompt diff v7 v8\n  gate prompt promote support-triage@v8\n  gate prompt rollback support-triage --why \"wrong labels\""
     )]
-    Prompt(PromptCommand),
+    Prompt(PromptArgs),
     /// The response cache.
     #[command(
         subcommand,

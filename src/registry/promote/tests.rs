@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::registry::evidence::EvidenceVerdict;
+use crate::registry::evidence::{Answers, EvidenceVerdict};
 use crate::registry::log::Log;
 use crate::registry::settings::Protection;
 
@@ -85,6 +85,7 @@ fn evidence() -> EvidenceSummary {
         complete: true,
         unfiltered: true,
         forced: false,
+        answers: Answers::Own,
         candidate: digest("two"),
         baseline: Some(digest("one")),
         suite_digest: suite.suite_digest,

@@ -1,0 +1,328 @@
+//! Where a prompt is: the registries of the project, the prompt that an argument names, and who
+//! acts.
+
+use crate::base::decode::choices;
+use crate::base::{Diagnostics, Slug};
+use crate::command::suites;
+use crate::command::{CommandError, Project};
+use crate::registry::reference::{PromptRef, ReferenceError, VersionRef, parse_slug};
+use crate::registry::{Channel, PromptSettings, Stamp, State, settings};
+use crate::settings::Origin;
+use crate::store::git::Git;
+use crate::store::registry::{Backend, FolderRegistry};
+
+/// A prompt in its registry.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The prompt.
+    pub slug: Slug,
+    /// Where it is kept.
+    pub registry: FolderRegistry,
+}
+
+/// What the command line says of who acts and why.
+#[derive(Debug, Clone, Default)]
+pub struct Actor {
+    /// Who, by a flag or a variable; else git's user.
+    pub by: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+impl Place {
+    /// What the prompt's log adds up to.
+    ///
+    /// # Errors
+    /// When the log can not be read, or is not intact.
+    pub fn state(&self) -> Result<State, CommandError> {
+        Ok(State::of(&self.registry.log(&self.slug)?))
+    }
+
+    /// What `prompt.yaml` says.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn settings(&self) -> Result<PromptSettings, CommandError> {
+        let Some(source) = self.registry.settings_text(&self.slug)? else {
+            return Ok(PromptSettings::default());
+        };
+        let mut found = Diagnostics::new();
+        let settings = settings::decode(&source, &mut found);
+        Ok(found.finish(settings)?.0)
+    }
+
+    /// The path of one of the prompt's files, relative to the project's root.
+    #[must_use]
+    pub fn path(&self, file: &str) -> String {
+        self.registry.name_of(&self.slug, file)
+    }
+
+    fn is_there(&self) -> Result<bool, CommandError> {
+        let there = !self.registry.versions(&self.slug)?.is_empty();
+        Ok(there || !self.registry.log_text(&self.slug)?.text.is_empty())
+    }
+}
+
+impl Actor {
+    /// The stamp of what is done now.
+    ///
+    /// # Errors
+    /// When nothing says who acts, or the words would deceive a reader of the log.
+    pub fn stamp(&self, project: &Project) -> Result<Stamp, CommandError> {
+        let by = self.name(project).ok_or_else(|| {
+            CommandError::usage(
+                "nothing says who does this",
+                "set git's user.name, the variable GATE_AUTHOR, or --author NAME",
+            )
+        })?;
+        let why = self.why.as_deref().map(str::trim);
+        let why = why.filter(|why| !why.is_empty()).map(str::to_owned);
+        check_words(&by, "the name")?;
+        if let Some(why) = &why {
+            check_words(why, "the reason")?;
+        }
+        Ok(Stamp {
+            by,
+            at: project.clock.now(),
+            why,
+        })
+    }
+
+    /// Who acts, where anything says it.
+    #[must_use]
+    pub fn name(&self, project: &Project) -> Option<String> {
+        let given = self.by.as_deref().map(str::trim);
+        let given = given.filter(|by| !by.is_empty()).map(str::to_owned);
+        given.or_else(|| Git::identity(project.root.path()))
+    }
+}
+
+/// The log is read by people: its words hold nothing that shows other than it is.
+fn check_words(words: &str, what: &str) -> Result<(), CommandError> {
+    const LONGEST: usize = 4_000;
+    if words.chars().any(crate::base::text::is_deceptive) {
+        return Err(CommandError::usage(
+            format!("{what} holds a control character"),
+            "write plain text",
+        ));
+    }
+    if words.len() > LONGEST {
+        return Err(CommandError::usage(
+            format!("{what} is longer than {LONGEST} bytes"),
+            "write a sentence",
+        ));
+    }
+    Ok(())
+}
+
+/// The registries of a project: the one of `--registry`, or those that its suites name and the
+/// settings' own.
+///
+/// # Errors
+/// When a registry is of a kind that this program can not read.
+pub fn registries(project: &Project) -> Result<Vec<String>, CommandError> {
+    let own = project.settings.registry.clone();
+    let own = own.unwrap_or_else(|| "prompts".to_owned());
+    let chosen = project.layers.get("registry");
+    let is_chosen = chosen.is_some_and(|given| matches!(given.origin, Origin::Flag));
+    let mut folders = vec![own];
+    if !is_chosen && let Ok((suites, _)) = suites::load_all(project) {
+        folders.extend(suites.into_iter().filter_map(|suite| suite.registry));
+    }
+    folders.sort();
+    folders.dedup();
+    for folder in &folders {
+        if folder.contains("://") {
+            return Err(CommandError::usage(
+                format!(
+                    "this program reads registries in folders, not {}",
+                    folder.split("://").next().unwrap_or_default()
+                ),
+                "name a folder of the project",
+            ));
+        }
+    }
+    Ok(folders)
+}
+
+/// The registry that new prompts go to.
+///
+/// # Errors
+/// When there are several, and no flag chooses.
+pub fn registry_for_new(project: &Project) -> Result<FolderRegistry, CommandError> {
+    let folders = registries(project)?;
+    let mut used = Vec::new();
+    for folder in &folders {
+        let registry = FolderRegistry::new(&project.root, folder)?;
+        if folders.len() == 1 || !registry.slugs()?.is_empty() {
+            used.push(registry);
+        }
+    }
+    match used.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => {
+            let own = project.settings.registry.as_deref().unwrap_or("prompts");
+            Ok(FolderRegistry::new(&project.root, own)?)
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(FolderRegistry::folder).collect();
+            Err(several_registries("a new prompt could go", &names))
+        }
+    }
+}
+
+fn several_registries(what: &str, names: &[&str]) -> CommandError {
+    CommandError::usage(
+        format!("{what} to several registries: {}", names.join(", ")),
+        "choose one with --registry",
+    )
+}
+
+/// The prompt of that name.
+///
+/// # Errors
+/// When there is none, or several registries have one.
+pub fn locate(project: &Project, slug: &Slug) -> Result<Place, CommandError> {
+    match try_locate(project, slug)? {
+        Some(place) => Ok(place),
+        None => {
+            let known = super::list(project)?;
+            let known: Vec<&str> = known.iter().map(|prompt| prompt.slug.as_str()).collect();
+            Err(CommandError::usage(
+                format!("there is no prompt `{slug}`"),
+                choices(slug.as_str(), &known),
+            ))
+        }
+    }
+}
+
+/// The prompt of that name, where there is one.
+///
+/// # Errors
+/// When several registries have one.
+pub fn try_locate(project: &Project, slug: &Slug) -> Result<Option<Place>, CommandError> {
+    let mut found = Vec::new();
+    for folder in registries(project)? {
+        let place = Place {
+            slug: slug.clone(),
+            registry: FolderRegistry::new(&project.root, &folder)?,
+        };
+        if place.is_there()? {
+            found.push(place);
+        }
+    }
+    if found.len() > 1 {
+        let names: Vec<&str> = found.iter().map(|place| place.registry.folder()).collect();
+        return Err(several_registries(
+            &format!("prompt `{slug}` belongs"),
+            &names,
+        ));
+    }
+    Ok(found.pop())
+}
+
+/// The project's one prompt that is no judge.
+///
+/// # Errors
+/// When there is none, or several.
+pub fn the_one(project: &Project) -> Result<Place, CommandError> {
+    let all = super::list(project)?;
+    let mut own = all
+        .iter()
+        .filter(|prompt| !prompt.slug.as_str().starts_with("judges/"));
+    match (own.next(), own.next()) {
+        (Some(one), None) => Ok(Place {
+            slug: one.slug.clone(),
+            registry: FolderRegistry::new(&project.root, &one.registry)?,
+        }),
+        (None, _) => Err(CommandError::usage(
+            "there is no prompt in the registry",
+            "add a first version: gate prompt add FILE --prompt SLUG --description TEXT",
+        )),
+        (Some(_), Some(_)) => {
+            let names: Vec<&str> = all.iter().map(|prompt| prompt.slug.as_str()).collect();
+            Err(CommandError::usage(
+                format!("which prompt? There are: {}", names.join(", ")),
+                "write `slug@version`, or the slug",
+            ))
+        }
+    }
+}
+
+/// The prompt that an argument without a version names; without one the project's own.
+///
+/// # Errors
+/// When there is no such prompt.
+pub fn named(project: &Project, slug: Option<&str>) -> Result<Place, CommandError> {
+    match slug {
+        None => the_one(project),
+        Some(text) => locate(project, &parse_slug(text).map_err(reference_error)?),
+    }
+}
+
+/// The prompt and version that `slug@version` names; a version alone is one of the one prompt, and
+/// a slug alone means its channel `channel`.
+///
+/// # Errors
+/// When it is no reference, or there is no such prompt.
+pub fn referred(
+    project: &Project,
+    wanted: &str,
+    channel: &Channel,
+) -> Result<(Place, VersionRef), CommandError> {
+    if !wanted.contains('@')
+        && let Ok(slug) = parse_slug(wanted)
+        && let Some(place) = try_locate(project, &slug)?
+    {
+        return Ok((place, VersionRef::Channel(channel.clone())));
+    }
+    let reference: PromptRef = wanted.parse().map_err(reference_error)?;
+    let place = match reference.slug {
+        Some(slug) => locate(project, &slug)?,
+        None => {
+            let one = the_one(project);
+            // A word that is no channel is a misspelt prompt.
+            if let VersionRef::Channel(channel) = &reference.version
+                && !channel.is_stable()
+                && !channel.is_latest()
+            {
+                let state = one.as_ref().ok().and_then(|place| place.state().ok());
+                if state.is_none_or(|state| state.channel(channel).is_none()) {
+                    let slug = parse_slug(channel.as_str()).map_err(reference_error)?;
+                    locate(project, &slug)?;
+                }
+            }
+            one?
+        }
+    };
+    Ok((place, reference.version))
+}
+
+/// Says how a reference is written.
+#[must_use]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the last that sees the error"
+)]
+pub fn reference_error(error: ReferenceError) -> CommandError {
+    CommandError::usage(
+        error.to_string(),
+        "write `slug@v7`, `slug@stable`, or a version of the one prompt",
+    )
+}
+
+/// A channel by its name.
+///
+/// # Errors
+/// When it is no name of a channel.
+pub fn channel(name: Option<&str>) -> Result<Channel, CommandError> {
+    let Some(name) = name else {
+        return Ok(Channel::stable());
+    };
+    Channel::new(name).map_err(|error| {
+        CommandError::usage(
+            error.to_string(),
+            "write a word such as stable, canary or staging",
+        )
+    })
+}
