@@ -3,6 +3,7 @@
 mod cache;
 mod gate;
 mod prompt;
+mod statistics;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use gate::{
     SelectArgs,
 };
 pub use prompt::PromptCommand;
+pub use statistics::{AbArgs, DecideArgs, PowerArgs, RiskArgs, SimulateArgs};
 
 /// Decides with statistics whether a new version of an LLM prompt may replace the old one.
 #[derive(Debug, Parser)]
@@ -85,6 +87,21 @@ pub enum Command {
         after_help = "Examples:\n  gate merge shard-1/ shard-2/ --junit gate.xml\n  gate merge 0192f3 0192f4"
     )]
     Merge(MergeArgs),
+    /// Plan: the cases that a loss needs, or the loss that so many cases show.
+    #[command(
+        after_help = "Examples:\n  gate power --cases 50 --churn 0.05      the least loss that 50 cases find\n  gate power --effect 0.05 --churn 0.05   the cases that find a loss of 5 points\n  gate power --effect 0.05 --run last     with the churn that a stored run showed\n  gate power --cases 50 --repeats 5       more trials or more cases for the same money"
+    )]
+    Power(PowerArgs),
+    /// Production traffic: is the later arm better or worse than the first?
+    #[command(
+        after_help = "Examples:\n  gate ab v7=430/500 v8=455/500\n  gate ab --data log.csv --arm version --outcome resolved --split 90/10\nExit codes: 1 the last arm is worse, 4 the arms' sizes do not fit the split, else 0."
+    )]
+    Ab(AbArgs),
+    /// Error rates of each test, and of a suite's policy, by simulation.
+    #[command(
+        after_help = "Examples:\n  gate simulate --cases 200 --rate 0.9 --drop 0.05 --correlation 0.6\n  gate simulate --cases 50 --rate 0.9 --correlation 0 --threshold 0.03   a naive fixed threshold: 3 false alarms in 10\n  gate simulate --suite support-triage --drop 0.05                       the suite's own policy"
+    )]
+    Simulate(SimulateArgs),
     /// Look at the versions of prompts.
     #[command(
         subcommand,
