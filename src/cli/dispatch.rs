@@ -18,6 +18,7 @@ pub fn dispatch(args: Cli) -> Exit {
         Some(Command::Merge(args)) => gate::merge(&global, &args),
         Some(Command::Power(args)) => planning::power(&global, &args),
         Some(Command::Ab(args)) => experiment::ab(&global, &args),
+        Some(Command::Decide(args)) => gate::decide(&global, &args),
         Some(Command::Simulate(args)) => planning::simulate(&global, &args),
         Some(Command::Prompt(args)) => inspect::prompt(&global, &args),
         Some(Command::Cache(args)) => inspect::cache(&global, &args),

@@ -6,6 +6,7 @@ pub mod cache;
 pub mod compare;
 pub mod dataset;
 pub mod dryrun;
+pub mod decide;
 pub mod endpoints;
 pub mod error;
 pub mod judges;

@@ -207,7 +207,16 @@ fn plans(question: &Question, risk: Risk) -> Result<Vec<RepeatPlan>, stats::Erro
     };
     let budget = cases as f64 * (price.case + price.trial);
     let components = VarianceComponents::from_icc(sd, repeats.icc)?;
-    power::repeat_plans(components, price, budget, repeats.most, risk)
+    let mut plans = power::repeat_plans(components, price, budget, repeats.most, risk)?;
+    if let Design::Paired { churn } = question.design {
+        for plan in &mut plans {
+            // Repeats average out the flips by chance; the loss itself is the cases' own.
+            let left = churn * (repeats.icc + (1.0 - repeats.icc) / plan.trials as f64);
+            let found = power::paired_mde(left, plan.cases, risk)?;
+            plan.mde = found.unwrap_or(1.0);
+        }
+    }
+    Ok(plans)
 }
 
 /// What a stored run says for planning: how much its cases differ, and how many there are.
@@ -299,6 +308,8 @@ mod tests {
         let plans = power(asked).unwrap().plans;
         assert_eq!(plans.len(), 3);
         assert!(plans[2].mde < plans[0].mde);
+        let same = power(asked).unwrap().mde;
+        assert_eq!(Some(plans[0].mde), same);
         repeats.case_price = 0.0;
         repeats.icc = 0.5;
         asked.repeats = Some(repeats);

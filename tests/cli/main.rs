@@ -4,6 +4,7 @@
 mod ab;
 mod bad_input;
 mod compare;
+mod decide;
 mod faults;
 mod inspect;
 mod money;

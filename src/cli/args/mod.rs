@@ -97,6 +97,11 @@ pub enum Command {
         after_help = "Examples:\n  gate ab v7=430/500 v8=455/500\n  gate ab --data log.csv --arm version --outcome resolved --split 90/10\nExit codes: 1 the last arm is worse, 4 the arms' sizes do not fit the split, else 0."
     )]
     Ab(AbArgs),
+    /// The decision alone, on outcome files of any tool.
+    #[command(
+        after_help = "Examples:\n  gate decide base.jsonl cand.jsonl --preset promote\n  gate decide base.csv cand.csv --policy policy.yaml --junit gate.xml\n  gate decide results.json#0 results.json#1      two prompts of a promptfoo file\n  gate decide logs/base.eval logs/cand.eval      Inspect logs\n  gate decide run:0192f3 cand.jsonl"
+    )]
+    Decide(DecideArgs),
     /// Error rates of each test, and of a suite's policy, by simulation.
     #[command(
         after_help = "Examples:\n  gate simulate --cases 200 --rate 0.9 --drop 0.05 --correlation 0.6\n  gate simulate --cases 50 --rate 0.9 --correlation 0 --threshold 0.03   a naive fixed threshold: 3 false alarms in 10\n  gate simulate --suite support-triage --drop 0.05                       the suite's own policy"

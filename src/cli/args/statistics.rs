@@ -176,6 +176,9 @@ pub struct DecideArgs {
     /// Leave out cases that only one side has.
     #[arg(long)]
     pub allow_unmatched: bool,
+    /// The scorer of an Inspect log that has several.
+    #[arg(long, value_name = "NAME")]
+    pub scorer: Option<String>,
     /// Seed of resampling.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
