@@ -120,7 +120,7 @@ impl<'a> CaseTable<'a> {
             rows: rows.collect(),
             has_baseline,
             repeat: run.header.repeat,
-            graded: false,
+            graded: run.header.is_graded(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::args::{self, Cli, Command};
 use super::exit::Exit;
-use super::{gate, inspect, output, registry};
+use super::{experiment, gate, inspect, output, planning, registry};
 use crate::base::text;
 use crate::command::CommandError;
 
@@ -28,6 +28,10 @@ fn dispatch(args: Cli) -> Exit {
         Some(Command::Lint(args)) => inspect::lint(&global, &args.select, args.show_settings),
         Some(Command::Report(args)) => gate::report(&global, &args),
         Some(Command::Merge(args)) => gate::merge(&global, &args),
+        Some(Command::Decide(args)) => gate::decide(&global, &args),
+        Some(Command::Ab(args)) => experiment::ab(&global, &args),
+        Some(Command::Power(args)) => planning::power(&global, &args),
+        Some(Command::Simulate(args)) => planning::simulate(&global, &args),
         Some(Command::Prompt(args)) => registry::prompt(&global, &args),
         Some(Command::Cache(args)) => inspect::cache(&global, &args),
         Some(Command::Schema { name }) => inspect::schema(name.as_deref()),

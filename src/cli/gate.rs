@@ -1,6 +1,6 @@
 //! The commands that run suites, with signals and progress, and the report of what came out.
 
-use super::args::{CompareArgs, GateArgs, Global, MergeArgs, ReportArgs, RunArgs};
+use super::args::{CompareArgs, DecideArgs, GateArgs, Global, MergeArgs, ReportArgs, RunArgs};
 use super::exit;
 use super::exit::Exit;
 use super::output::{self, Terminal};
@@ -176,6 +176,26 @@ fn finish(
     };
     output::last_line(exit, &said);
     Ok(exit)
+}
+
+pub(super) fn decide(global: &Global, args: &DecideArgs) -> Result<Exit, CommandError> {
+    let mut layers = global_layers(global);
+    report_layers(&mut layers, &args.reports);
+    let project = open(global, layers, None)?;
+    let options = command::decide::Options {
+        policy: args.policy.clone(),
+        preset: args.preset.clone(),
+        pass_at: args.pass_at,
+        allow_unmatched: args.allow_unmatched,
+        scorer: args.scorer.clone(),
+        seed: args.seed,
+        no_gate: args.no_gate,
+    };
+    let folder = caller_folder(global)?;
+    let (baseline, candidate) = (&args.baseline, &args.candidate);
+    let outcome = command::decide::decide(&project, &folder, baseline, candidate, &options)?;
+    let terminal = Terminal::detect(&project.settings.color);
+    finish(global, &project, &outcome, terminal)
 }
 
 pub(super) fn report(global: &Global, args: &ReportArgs) -> Result<Exit, CommandError> {

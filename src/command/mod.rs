@@ -1,10 +1,12 @@
 //! One file a subcommand: wires the file system, git, models and the clock to the pure code above,
 //! and returns data. Nothing here prints or exits.
 
+pub mod ab;
 pub mod cache;
 pub mod compare;
 pub mod dataset;
 pub mod dryrun;
+pub mod decide;
 pub mod endpoints;
 pub mod error;
 pub mod judges;
@@ -12,6 +14,7 @@ pub mod lint;
 pub mod merge;
 pub mod outcome;
 pub mod overview;
+pub mod power;
 pub mod prepare;
 pub mod project;
 pub mod prompt;
@@ -19,6 +22,7 @@ pub mod report;
 pub mod resume;
 pub mod run;
 pub mod schema;
+pub mod simulate;
 pub mod selection;
 pub mod suites;
 pub mod versions;

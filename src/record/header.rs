@@ -148,6 +148,12 @@ impl RunHeader {
         self.arm(arm).map_or("", |header| header.label.as_str())
     }
 
+    /// Whether scores are compared as they are; only outcome files can say so.
+    #[must_use]
+    pub fn is_graded(&self) -> bool {
+        self.resolved.get("graded") == Some(&Value::Bool(true))
+    }
+
     /// How many trials are planned for each arm.
     #[must_use]
     pub fn trials_per_arm(&self) -> usize {

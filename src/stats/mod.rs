@@ -10,6 +10,7 @@ pub mod calibration;
 mod distribution;
 pub mod drift;
 mod error;
+pub mod experiment;
 pub mod mean;
 pub mod multiple;
 pub mod paired;

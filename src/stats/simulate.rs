@@ -84,7 +84,38 @@ pub enum Test {
     TwoProportion,
     /// Paired t on case means, below 20 cases the exact sign-flip test; decides with more trials.
     Mean,
+    /// No test: the candidate's rate is more than a fixed number of points below the baseline's.
+    FixedThreshold,
 }
+
+impl Test {
+    /// Its name in results.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MidP => "mcnemar-midp",
+            Self::Exact => "mcnemar-exact",
+            Self::ScoreZ => "mcnemar-score",
+            Self::TwoProportion => "two-proportion-z",
+            Self::Mean => "paired-t",
+            Self::FixedThreshold => "fixed-threshold",
+        }
+    }
+}
+
+/// What the simulated runs are judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Criteria {
+    /// One-sided level of the tests.
+    pub alpha: f64,
+    /// Allowed loss.
+    pub margin: f64,
+    /// Largest observed loss that a naive fixed threshold lets pass.
+    pub threshold: f64,
+}
+
+/// Differences this close to the naive threshold count as equal to it.
+const EQUAL: f64 = 1e-9;
 
 /// How often a test rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +137,8 @@ pub struct Simulation {
     pub fail: usize,
     /// Runs that say inconclusive.
     pub inconclusive: usize,
-    /// Rejections of a regression, by test: four with one trial, else the mean test.
+    /// Rejections of a regression, by test: four with one trial, else the mean test; and beside
+    /// them what a naive fixed threshold blocks.
     pub rejections: Vec<Rejections>,
 }
 
@@ -130,28 +162,34 @@ impl Simulation {
 ///
 /// # Errors
 /// If a rate is not in [0, 1], there is no case, trial or draw, or more than 10 million draws,
-/// `alpha` or `margin` is not in (0, 1); [`Error::ImpossibleCorrelation`] if no outcomes have these rates and correlation. An
-/// arm that always passes or always fails has correlation 0.
+/// `alpha` or `margin` is not in (0, 1), or the threshold not in [0, 1);
+/// [`Error::ImpossibleCorrelation`] if no outcomes have these rates and correlation. An arm that
+/// always passes or always fails has correlation 0.
 pub fn simulate(
     design: &Design,
-    alpha: f64,
-    margin: f64,
+    criteria: Criteria,
     draws: usize,
     seed: u64,
 ) -> Result<Simulation, Error> {
-    simulate_on(design, (alpha, margin), draws, seed, threads())
+    simulate_on(design, criteria, draws, seed, threads())
 }
 
 fn simulate_on(
     design: &Design,
-    (alpha, margin): (f64, f64),
+    criteria: Criteria,
     draws: usize,
     seed: u64,
     threads: usize,
 ) -> Result<Simulation, Error> {
     design.check()?;
-    error::open_unit("alpha", alpha)?;
-    error::open_unit("margin", margin)?;
+    error::open_unit("alpha", criteria.alpha)?;
+    error::open_unit("margin", criteria.margin)?;
+    error::check(
+        "threshold",
+        "0 or more and below 1",
+        criteria.threshold,
+        |t| (0.0..1.0).contains(&t),
+    )?;
     error::at_least("draws", 1, draws)?;
     error::check(
         "number of draws",
@@ -163,15 +201,15 @@ fn simulate_on(
         let mut tally = Outcomes::default();
         for _ in 0..size {
             if design.trials == 1 {
-                tally.add_single(&single(design, stream), alpha, margin);
+                tally.add_single(&single(design, stream), criteria);
             } else {
-                tally.add_repeated(&repeated(design, stream), design, alpha, margin);
+                tally.add_repeated(&repeated(design, stream), design, criteria);
             }
         }
         tally
     });
     let total = blocks.iter().fold(Outcomes::default(), Outcomes::plus);
-    let tests = if design.trials == 1 {
+    let mut tests = if design.trials == 1 {
         vec![
             (Test::MidP, total.mid_p),
             (Test::Exact, total.exact),
@@ -181,6 +219,7 @@ fn simulate_on(
     } else {
         vec![(Test::Mean, total.mean)]
     };
+    tests.push((Test::FixedThreshold, total.threshold));
     Ok(Simulation {
         draws,
         pass: total.pass,
@@ -196,10 +235,7 @@ fn simulate_on(
 /// One run of single trials.
 fn single(design: &Design, stream: &mut Stream) -> PairedCounts {
     let (p, q) = (design.rate, design.candidate_rate());
-    let spread = (p * (1.0 - p) * q * (1.0 - q)).sqrt();
-    let both = (p * q + design.correlation * spread)
-        .max(p + q - 1.0)
-        .clamp(0.0, p.min(q));
+    let both = both_pass(design);
     let mut counts = PairedCounts::default();
     for _ in 0..design.cases {
         let place = stream.uniform();
@@ -216,8 +252,27 @@ fn single(design: &Design, stream: &mut Stream) -> PairedCounts {
     counts
 }
 
+/// The probability that both arms pass a case.
+fn both_pass(design: &Design) -> f64 {
+    let (p, q) = (design.rate, design.candidate_rate());
+    let spread = (p * (1.0 - p) * q * (1.0 - q)).sqrt();
+    (p * q + design.correlation * spread)
+        .max(p + q - 1.0)
+        .clamp(0.0, p.min(q))
+}
+
 /// One run of repeated trials: passes of the candidate less passes of the baseline, per case.
 fn repeated(design: &Design, stream: &mut Stream) -> Vec<i64> {
+    (0..design.cases)
+        .map(|_| {
+            let (baseline, candidate) = repeated_case(design, stream);
+            i64::from(candidate) - i64::from(baseline)
+        })
+        .collect()
+}
+
+/// One case of repeated trials: passes of the baseline and of the candidate.
+fn repeated_case(design: &Design, stream: &mut Stream) -> (u32, u32) {
     let (p, q) = (design.rate, design.candidate_rate());
     let kept = if design.drop > 0.0 { q / p } else { 1.0 };
     let gained = if design.drop < 0.0 {
@@ -225,25 +280,55 @@ fn repeated(design: &Design, stream: &mut Stream) -> Vec<i64> {
     } else {
         0.0
     };
-    (0..design.cases)
-        .map(|_| {
-            let mut urn = Urn::new(p, design.correlation.clamp(0.0, 1.0));
-            let mut difference = 0;
-            for _ in 0..design.trials {
-                difference -= i64::from(urn.draw(stream));
-            }
-            for _ in 0..design.trials {
-                let luck = stream.uniform();
-                let passes = if urn.draw(stream) {
-                    luck < kept
-                } else {
-                    luck < gained
-                };
-                difference += i64::from(passes);
-            }
-            difference
+    let mut urn = Urn::new(p, design.correlation.clamp(0.0, 1.0));
+    let (mut baseline, mut candidate) = (0, 0);
+    for _ in 0..design.trials {
+        baseline += u32::from(urn.draw(stream));
+    }
+    for _ in 0..design.trials {
+        let luck = stream.uniform();
+        let passes = if urn.draw(stream) {
+            luck < kept
+        } else {
+            luck < gained
+        };
+        candidate += u32::from(passes);
+    }
+    (baseline, candidate)
+}
+
+/// Draws the cases of a design one by one, for tables that need each of them.
+pub struct CaseSampler {
+    design: Design,
+    both: f64,
+    stream: Stream,
+}
+
+impl CaseSampler {
+    /// Stream number `block` of `seed` for `design`.
+    ///
+    /// # Errors
+    /// As [`simulate`], for the design.
+    pub fn new(design: &Design, seed: u64, block: u64) -> Result<Self, Error> {
+        design.check()?;
+        Ok(Self {
+            design: *design,
+            both: both_pass(design),
+            stream: Stream::new(seed, block),
         })
-        .collect()
+    }
+
+    /// The next case: passed trials of the baseline and of the candidate.
+    pub fn draw(&mut self) -> (u32, u32) {
+        if self.design.trials > 1 {
+            return repeated_case(&self.design, &mut self.stream);
+        }
+        let place = self.stream.uniform();
+        let (p, q) = (self.design.rate, self.design.candidate_rate());
+        let baseline = place < p;
+        let candidate = place < self.both || (place >= p && place < p + q - self.both);
+        (u32::from(baseline), u32::from(candidate))
+    }
 }
 
 /// Pólya's urn: beta-binomial trials of one case without drawing the beta.
@@ -288,6 +373,7 @@ struct Outcomes {
     score_z: usize,
     two_proportion: usize,
     mean: usize,
+    threshold: usize,
 }
 
 impl Outcomes {
@@ -300,10 +386,14 @@ impl Outcomes {
             score_z: self.score_z + other.score_z,
             two_proportion: self.two_proportion + other.two_proportion,
             mean: self.mean + other.mean,
+            threshold: self.threshold + other.threshold,
         }
     }
 
-    fn add_single(&mut self, counts: &PairedCounts, alpha: f64, margin: f64) {
+    fn add_single(&mut self, counts: &PairedCounts, criteria: Criteria) {
+        let Criteria { alpha, margin, .. } = criteria;
+        let loss = -counts.effect().unwrap_or(0.0);
+        self.threshold += usize::from(loss > criteria.threshold + EQUAL);
         let mid_p = mcnemar_mid_p(counts).p_regression;
         let unpaired = two_proportion_z(counts.candidate(), counts.baseline());
         self.mid_p += usize::from(mid_p < alpha);
@@ -314,9 +404,12 @@ impl Outcomes {
         self.decide(mid_p, p_noninferior, alpha);
     }
 
-    fn add_repeated(&mut self, sums: &[i64], design: &Design, alpha: f64, margin: f64) {
+    fn add_repeated(&mut self, sums: &[i64], design: &Design, criteria: Criteria) {
+        let Criteria { alpha, margin, .. } = criteria;
         let trials = f64::from(design.trials);
         let means: Vec<f64> = sums.iter().map(|&sum| sum as f64 / trials).collect();
+        let loss = -means.iter().sum::<f64>() / f64::from(design.cases);
+        self.threshold += usize::from(loss > criteria.threshold + EQUAL);
         let Ok(sample) = Sample::independent(&means) else {
             return;
         };

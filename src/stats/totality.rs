@@ -27,7 +27,7 @@ use super::proportion::{
 use super::ratio::{RatioPair, ratio_test};
 use super::resample::{Amounts, percentile, percentile_ratio, totals_ratio};
 use super::sequential::{e_process, obrien_fleming};
-use super::simulate::{Design, simulate};
+use super::simulate::{Criteria, Design, simulate};
 
 /// Numbers of every kind, often in the range that passes the checks.
 fn number() -> impl Strategy<Value = f64> {
@@ -230,7 +230,7 @@ proptest! {
     #[test]
     fn simulations(rate in number(), drop in number(), correlation in number(), alpha in number(), margin in number(), trials in 0_u32..4) {
         let design = Design { cases: 22, trials, rate, drop, correlation };
-        if let Ok(result) = simulate(&design, alpha, margin, 30, 1) {
+        if let Ok(result) = simulate(&design, Criteria { alpha, margin, threshold: margin }, 30, 1) {
             prop_assert_eq!(result.pass + result.fail + result.inconclusive, 30);
         }
     }

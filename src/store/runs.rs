@@ -463,7 +463,7 @@ impl LineReader {
 /// Reads single lines of a log on demand, for the texts of answers and reasons.
 #[derive(Debug)]
 pub struct LogTexts {
-    file: std::sync::Mutex<File>,
+    file: Option<std::sync::Mutex<File>>,
     index: CaseIndex,
 }
 
@@ -480,14 +480,23 @@ impl LogTexts {
             source,
         })?;
         Ok(Self {
-            file: std::sync::Mutex::new(file),
+            file: Some(std::sync::Mutex::new(file)),
             index: codec::index_cases(cases),
         })
     }
 
+    /// The texts of a run without a log: there are none.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            file: None,
+            index: CaseIndex::new(),
+        }
+    }
+
     fn event(&self, span: LogSpan) -> Option<Event> {
         let mut line = vec![0; span.length as usize];
-        let mut file = self.file.lock().ok()?;
+        let mut file = self.file.as_ref()?.lock().ok()?;
         file.seek(SeekFrom::Start(span.offset)).ok()?;
         file.read_exact(&mut line).ok()?;
         codec::read_line(&line, &self.index)

@@ -5,6 +5,7 @@ pub mod decide;
 pub mod planning;
 pub mod policy;
 mod reason;
+pub mod rehearsal;
 pub mod rule;
 mod rules;
 
@@ -13,6 +14,7 @@ pub use planning::what_can_it_show;
 pub use planning::{Foresight, PLANNED_CHURN, PlanWarning, cases_wanted, plan_warnings};
 pub use policy::{Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require};
 pub use policy::{SegmentPolicy, Statistic, TestChoice};
+pub use rehearsal::{Rehearsal, rehearse, rehearse_unchanged};
 pub use rule::{
     Decision, Estimate, FamilyNote, MissingNote, PairsTable, RuleResult, RuleVerdict, TestResult,
     Verdict,

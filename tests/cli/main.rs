@@ -1,11 +1,14 @@
 //! End-to-end tests: the binary as a user runs it, in a project of its own, against the mock and
 //! against an HTTP server on loopback.
 
+mod ab;
 mod bad_input;
 mod compare;
+mod decide;
 mod faults;
 mod inspect;
 mod money;
+mod planning;
 mod registry;
 mod reports;
 mod resume;

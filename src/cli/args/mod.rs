@@ -4,6 +4,7 @@ mod cache;
 mod gate;
 mod prompt;
 mod root;
+mod statistics;
 
 pub use cache::CacheCommand;
 pub use gate::{
@@ -12,3 +13,4 @@ pub use gate::{
 };
 pub use prompt::{ActorArgs, PromptArgs, PromptCommand};
 pub use root::{Cli, Command, Global, Stop, description, parse};
+pub use statistics::{AbArgs, DecideArgs, PowerArgs, RiskArgs, SimulateArgs};

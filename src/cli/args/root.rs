@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::{CacheCommand, CompareArgs, LintArgs, MergeArgs, PromptArgs, ReportArgs, RunArgs};
+use super::{
+    AbArgs, CacheCommand, CompareArgs, DecideArgs, LintArgs, MergeArgs, PowerArgs, PromptArgs,
+    ReportArgs, RunArgs, SimulateArgs,
+};
 use crate::cli::exit::Exit;
 
 /// Decides with statistics whether a new version of an LLM prompt may replace the old one.
@@ -75,6 +78,26 @@ pub enum Command {
         after_help = "Examples:\n  gate merge shard-1/ shard-2/ --junit gate.xml\n  gate merge 0192f3 0192f4"
     )]
     Merge(MergeArgs),
+    /// The decision alone, on outcome files of any tool.
+    #[command(
+        after_help = "Examples:\n  gate decide base.jsonl cand.jsonl --preset promote\n  gate decide base.csv cand.csv --policy policy.yaml --junit gate.xml\n  gate decide results.json#0 results.json#1      two prompts of a promptfoo file\n  gate decide logs/base.eval logs/cand.eval      Inspect logs\n  gate decide run:0192f3 cand.jsonl"
+    )]
+    Decide(DecideArgs),
+    /// Production traffic: is the later arm better or worse than the first?
+    #[command(
+        after_help = "Examples:\n  gate ab v7=430/500 v8=455/500\n  gate ab --data log.csv --arm version --outcome resolved --split 90/10\nExit codes: 1 the last arm is worse, 4 the arms' sizes do not fit the split, else 0."
+    )]
+    Ab(AbArgs),
+    /// Plan: the cases that a loss needs, or the loss that so many cases show.
+    #[command(
+        after_help = "Examples:\n  gate power --cases 50 --churn 0.05      the least loss that 50 cases find\n  gate power --effect 0.05 --churn 0.05   the cases that find a loss of 5 points\n  gate power --effect 0.05 --run last     with the churn that a stored run showed\n  gate power --cases 50 --repeats 5       more trials or more cases for the same money"
+    )]
+    Power(PowerArgs),
+    /// Error rates of each test, and of a suite's policy, by simulation.
+    #[command(
+        after_help = "Examples:\n  gate simulate --cases 200 --rate 0.9 --drop 0.05 --correlation 0.6\n  gate simulate --cases 50 --rate 0.9 --correlation 0 --threshold 0.03   a naive fixed threshold: 3 false alarms in 10\n  gate simulate --suite support-triage --drop 0.05                       the suite's own policy"
+    )]
+    Simulate(SimulateArgs),
     /// The versions of prompts: add, compare, promote, roll back, audit.
     #[command(
         after_help = "Examples:\n  gate prompt diff v7 v8\n  gate prompt promote support-triage@v8\n  gate prompt rollback support-triage --why \"wrong labels\""

@@ -14,13 +14,21 @@ fn design(cases: u32, trials: u32, drop: f64) -> Design {
     }
 }
 
+fn usual(margin: f64) -> Criteria {
+    Criteria {
+        alpha: 0.05,
+        margin,
+        threshold: 0.03,
+    }
+}
+
 fn share(runs: usize, simulation: &Simulation) -> f64 {
     runs as f64 / simulation.draws as f64
 }
 
 #[test]
 fn the_paired_test_finds_what_the_unpaired_one_misses() {
-    let simulation = simulate(&design(200, 1, 0.05), 0.05, 0.05, 4000, 1).unwrap();
+    let simulation = simulate(&design(200, 1, 0.05), usual(0.05), 4000, 1).unwrap();
     assert_within(simulation.rejection_rate(Test::MidP).unwrap(), 0.78, 0.02);
     assert_within(
         simulation.rejection_rate(Test::TwoProportion).unwrap(),
@@ -38,7 +46,7 @@ fn the_paired_test_finds_what_the_unpaired_one_misses() {
 fn an_unchanged_candidate_rarely_fails() {
     for cases in [50, 200, 1000] {
         let draws = if cases == 1000 { 1000 } else { 2000 };
-        let simulation = simulate(&design(cases, 1, 0.0), 0.05, 0.05, draws, 2).unwrap();
+        let simulation = simulate(&design(cases, 1, 0.0), usual(0.05), draws, 2).unwrap();
         let level = simulation.rejection_rate(Test::MidP).unwrap();
         assert!(level <= 0.055 + 0.01, "{level} at {cases} cases");
     }
@@ -46,8 +54,8 @@ fn an_unchanged_candidate_rarely_fails() {
 
 #[test]
 fn repeats_find_more_than_single_trials() {
-    let once = simulate(&design(50, 1, 0.05), 0.05, 0.10, 1500, 3).unwrap();
-    let thrice = simulate(&design(50, 3, 0.05), 0.05, 0.10, 1500, 3).unwrap();
+    let once = simulate(&design(50, 1, 0.05), usual(0.10), 1500, 3).unwrap();
+    let thrice = simulate(&design(50, 3, 0.05), usual(0.10), 1500, 3).unwrap();
     assert!(thrice.fail > once.fail);
     assert_within(share(thrice.fail, &thrice), 0.58, 0.05);
 }
@@ -95,7 +103,7 @@ fn an_urn_correlates_the_trials_of_a_case() {
 #[test]
 fn the_result_depends_on_the_seed_and_not_on_the_threads() {
     let run = |seed, threads| {
-        simulate_on(&design(40, 1, 0.03), (0.05, 0.05), 1000, seed, threads).unwrap()
+        simulate_on(&design(40, 1, 0.03), usual(0.05), 1000, seed, threads).unwrap()
     };
     assert_eq!(run(1, 1), run(1, 3));
     assert_ne!(run(1, 1), run(2, 1));
@@ -139,16 +147,27 @@ fn impossible_designs_are_errors() {
             ..valid
         },
     ];
-    let run = |design: &Design| simulate(design, 0.05, 0.05, 10, 1);
+    let run = |design: &Design| simulate(design, usual(0.05), 10, 1);
     assert!(allowed.iter().all(|design| run(design).is_ok()));
     assert!(refused.iter().all(|design| run(design).is_err()));
     assert!(matches!(
         run(&perfect),
         Err(Error::ImpossibleCorrelation { .. })
     ));
-    assert!(simulate(&valid, 0.0, 0.05, 10, 1).is_err());
-    assert!(simulate(&valid, 0.05, 0.05, 0, 1).is_err());
-    assert!(simulate(&valid, 0.05, 0.05, usize::MAX, 1).is_err());
+    assert!(
+        simulate(
+            &valid,
+            Criteria {
+                alpha: 0.0,
+                ..usual(0.05)
+            },
+            10,
+            1
+        )
+        .is_err()
+    );
+    assert!(simulate(&valid, usual(0.05), 0, 1).is_err());
+    assert!(simulate(&valid, usual(0.05), usize::MAX, 1).is_err());
 }
 
 #[test]
@@ -158,6 +177,25 @@ fn few_cases_flip_signs_exactly() {
     let exact = sign_flip(&Sample::independent(&values).unwrap(), 1).unwrap();
     let wide: Vec<i64> = sums.iter().map(|&sum| i64::from(sum)).collect();
     assert_within(sign_flip_of_integers(&wide), exact.p_regression, 1e-12);
-    let simulation = simulate(&design(10, 3, 0.3), 0.05, 0.10, 200, 1).unwrap();
+    let simulation = simulate(&design(10, 3, 0.3), usual(0.10), 200, 1).unwrap();
     assert!(simulation.fail > 20 && simulation.pass == 0);
+}
+
+#[test]
+fn a_naive_fixed_threshold_blocks_an_unchanged_candidate_in_three_of_ten_runs() {
+    let naive = |cases, correlation, threshold| {
+        let design = Design {
+            correlation,
+            ..design(cases, 1, 0.0)
+        };
+        let criteria = Criteria {
+            threshold,
+            ..usual(0.05)
+        };
+        let simulation = simulate(&design, criteria, 4000, 6).unwrap();
+        simulation.rejection_rate(Test::FixedThreshold).unwrap()
+    };
+    assert_within(naive(50, 0.0, 0.03), 0.30, 0.02);
+    assert_within(naive(100, 0.6, 0.01), 0.29, 0.02);
+    assert!(naive(50, 0.0, 0.10) < naive(50, 0.0, 0.03));
 }
