@@ -330,52 +330,57 @@ pub fn read_line(line: &[u8], cases: &CaseIndex) -> Result<Line, CodecError> {
     })
 }
 
+fn trial_of(trial: &TrialBody<'_>, cases: &CaseIndex) -> Result<TrialId, CodecError> {
+    let case = cases.get(trial.case.as_ref());
+    let case = *case.ok_or_else(|| CodecError::UnknownCase(trial.case.to_string()))?;
+    Ok(TrialId { case, arm: trial.arm, repeat: trial.repeat })
+}
+
+/// Reads the line of an attempt whose sum was checked before.
+///
+/// # Errors
+/// When the line is none, or names a case that `cases` does not have.
+pub fn read_attempt(line: &[u8], cases: &CaseIndex) -> Result<AttemptFinished, CodecError> {
+    let body: FinishedBody<'_> = serde_json::from_slice(line)?;
+    let trial = trial_of(&body.trial, cases)?;
+    Ok(read_finished(body, trial))
+}
+
+/// Reads the line of a result whose sum was checked before.
+///
+/// # Errors
+/// When the line is none, or names a case that `cases` does not have.
+pub fn read_result(line: &[u8], cases: &CaseIndex) -> Result<TrialFinished, CodecError> {
+    let body: ResultBody<'_> = serde_json::from_slice(line)?;
+    Ok(TrialFinished {
+        trial: trial_of(&body.trial, cases)?,
+        outcome: body.outcome,
+        fault: body.fault,
+        error: body.error.map(Cow::into_owned),
+        skipped: body.skipped,
+        scores: body.scores.into_owned(),
+    })
+}
+
 fn read_event(kind: &str, line: &[u8], cases: &CaseIndex) -> Result<Event, CodecError> {
-    let trial_of = |trial: &TrialBody<'_>| {
-        let case = cases.get(trial.case.as_ref());
-        let case = *case.ok_or_else(|| CodecError::UnknownCase(trial.case.to_string()))?;
-        Ok::<_, CodecError>(TrialId {
-            case,
-            arm: trial.arm,
-            repeat: trial.repeat,
-        })
-    };
     Ok(match kind {
         "run_started" => Event::RunStarted(serde_json::from_slice(line)?),
         "case_planned" => Event::CasePlanned(Box::new(read_case(&serde_json::from_slice(line)?)?)),
         "run_resumed" => {
             let body: ResumedBody<'_> = serde_json::from_slice(line)?;
-            Event::RunResumed {
-                tool: body.tool.into_owned(),
-                offline: body.offline,
-            }
+            Event::RunResumed { tool: body.tool.into_owned(), offline: body.offline }
         }
         "attempt_started" => {
             let body: StartedBody<'_> = serde_json::from_slice(line)?;
-            let trial = trial_of(&body.trial)?;
             Event::AttemptStarted {
-                trial,
+                trial: trial_of(&body.trial, cases)?,
                 scorer: body.scorer,
                 attempt: body.attempt,
                 key: body.key,
             }
         }
-        "attempt_finished" => {
-            let body: FinishedBody<'_> = serde_json::from_slice(line)?;
-            let trial = trial_of(&body.trial)?;
-            Event::AttemptFinished(Box::new(read_finished(body, trial)))
-        }
-        "trial_finished" => {
-            let body: ResultBody<'_> = serde_json::from_slice(line)?;
-            Event::TrialFinished(Box::new(TrialFinished {
-                trial: trial_of(&body.trial)?,
-                outcome: body.outcome,
-                fault: body.fault,
-                error: body.error.map(Cow::into_owned),
-                skipped: body.skipped,
-                scores: body.scores.into_owned(),
-            }))
-        }
+        "attempt_finished" => Event::AttemptFinished(Box::new(read_attempt(line, cases)?)),
+        "trial_finished" => Event::TrialFinished(Box::new(read_result(line, cases)?)),
         "run_finished" => Event::RunFinished(serde_json::from_slice::<FinishReason>(line)?),
         other => {
             use serde::de::Error as _;

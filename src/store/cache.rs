@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::fs;
 use crate::base::{Digest, Timestamp};
 use crate::chat::{Finish, Response, ToolCall, Usage};
 
@@ -239,10 +240,7 @@ impl CacheReader {
             Some(file) => file,
             None => file.insert(File::open(&*path).ok()?),
         };
-        let mut line = vec![0; place.length as usize];
-        file.seek(SeekFrom::Start(place.offset)).ok()?;
-        file.read_exact(&mut line).ok()?;
-        Some(line)
+        fs::read_at(file, place.offset, place.length as usize).ok()
     }
 }
 

@@ -134,6 +134,31 @@ pub fn names(folder: &Utf8Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// Reads so many bytes of an open file from a place.
+///
+/// # Errors
+/// When they can not be read.
+#[cfg(unix)]
+pub fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt as _;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, offset)?;
+    Ok(bytes)
+}
+
+/// Reads so many bytes of an open file from a place.
+///
+/// # Errors
+/// When they can not be read.
+#[cfg(not(unix))]
+pub fn read_at(mut file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    use std::io::Seek as _;
+    let mut bytes = vec![0; length];
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Opens a regular file for reading piece by piece, with the checks of [`read_bytes`].
 ///
 /// # Errors

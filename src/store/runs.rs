@@ -2,12 +2,13 @@
 //! tail (cut, with a note) and damage in the middle (refused).
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::{RunId, Timestamp};
+use super::fs;
 use crate::dataset::Case;
 use crate::record::codec::{self, CaseIndex, CodecError};
 use crate::record::{AttemptFinished, Event, Fold, LogSpan, Run, RunHeader, TrialFinished};
@@ -460,10 +461,11 @@ impl LineReader {
     }
 }
 
-/// Reads single lines of a log on demand, for the texts of answers and reasons.
+/// Reads single lines of a log on demand, for the texts of answers and reasons. The lines were
+/// checked when they were appended or loaded.
 #[derive(Debug)]
 pub struct LogTexts {
-    file: Option<std::sync::Mutex<File>>,
+    file: Option<File>,
     index: CaseIndex,
 }
 
@@ -474,51 +476,29 @@ impl LogTexts {
     /// When the file can not be opened.
     pub fn open(path: &Utf8Path, cases: &[Case]) -> Result<Self, RunLogError> {
         let file = File::open(path);
-        let file = file.map_err(|source| RunLogError::Io {
-            action: "open",
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            file: Some(std::sync::Mutex::new(file)),
-            index: codec::index_cases(cases),
-        })
+        let file = file.map_err(|source| RunLogError::Io { action: "open", path: path.to_owned(), source })?;
+        Ok(Self { file: Some(file), index: codec::index_cases(cases) })
     }
 
-    /// The texts of a run without a log: there are none.
+    /// The texts of a run that has no log.
     #[must_use]
     pub fn none() -> Self {
-        Self {
-            file: None,
-            index: CaseIndex::new(),
-        }
+        Self { file: None, index: CaseIndex::new() }
     }
 
-    fn event(&self, span: LogSpan) -> Option<Event> {
-        let mut line = vec![0; span.length as usize];
-        let mut file = self.file.as_ref()?.lock().ok()?;
-        file.seek(SeekFrom::Start(span.offset)).ok()?;
-        file.read_exact(&mut line).ok()?;
-        codec::read_line(&line, &self.index)
-            .ok()
-            .map(|line| line.event)
+    fn line(&self, span: LogSpan) -> Option<Vec<u8>> {
+        fs::read_at(self.file.as_ref()?, span.offset, span.length as usize).ok()
     }
 
     /// The attempt whose line stands there; `None` when it can not be read.
     #[must_use]
     pub fn attempt(&self, span: LogSpan) -> Option<AttemptFinished> {
-        match self.event(span)? {
-            Event::AttemptFinished(attempt) => Some(*attempt),
-            _ => None,
-        }
+        codec::read_attempt(&self.line(span)?, &self.index).ok()
     }
 
     /// The result whose line stands there; `None` when it can not be read.
     #[must_use]
     pub fn result(&self, span: LogSpan) -> Option<TrialFinished> {
-        match self.event(span)? {
-            Event::TrialFinished(result) => Some(*result),
-            _ => None,
-        }
+        codec::read_result(&self.line(span)?, &self.index).ok()
     }
 }
