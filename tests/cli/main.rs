@@ -4,6 +4,7 @@
 mod bad_input;
 mod compare;
 mod faults;
+mod first_use;
 mod inspect;
 mod money;
 mod registry;
