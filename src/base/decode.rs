@@ -272,7 +272,9 @@ impl<'n> Table<'n> {
 
     /// The value of a key, null included.
     pub fn get_or_null(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.entries
             .iter()
             .find(|entry| entry.key == key)

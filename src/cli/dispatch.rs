@@ -25,7 +25,7 @@ fn dispatch(args: Cli) -> Exit {
         None => inspect::overview(&global),
         Some(Command::Compare(args)) => gate::compare(&global, &args),
         Some(Command::Run(args)) => gate::run(&global, &args),
-        Some(Command::Lint(args)) => inspect::lint(&global, &args.select, args.show_settings),
+        Some(Command::Lint(args)) => inspect::lint(&global, &args),
         Some(Command::Report(args)) => gate::report(&global, &args),
         Some(Command::Merge(args)) => gate::merge(&global, &args),
         Some(Command::Decide(args)) => gate::decide(&global, &args),

@@ -71,7 +71,7 @@ pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, Comma
     let project = open(
         global,
         gate_layers(global, &args.gate),
-        Some(&args.gate.how),
+        Some(&args.gate.how.permissions),
     )?;
     gate(global, &project, async |hooks: &mut Hooks<'_>| {
         Box::pin(command::compare::compare(
@@ -91,7 +91,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, CommandError>
     let project = open(
         global,
         gate_layers(global, &args.gate),
-        Some(&args.gate.how),
+        Some(&args.gate.how.permissions),
     )?;
     gate(global, &project, async |hooks: &mut Hooks<'_>| {
         Box::pin(command::run::run(&project, wanted.as_ref(), &flags, hooks)).await
@@ -169,7 +169,7 @@ fn finish(
     for path in &written.paths {
         output::say(&format!("wrote {path}"));
     }
-    let said = if reason == message {
+    let said = if reason == message || reason == exit.name() {
         message
     } else {
         format!("{reason}: {message}")

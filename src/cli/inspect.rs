@@ -4,24 +4,20 @@ use std::fmt::Write as _;
 
 use camino::Utf8Path;
 
-use super::args::{CacheCommand, Global, SelectArgs};
+use super::args::{CacheCommand, Global, LintArgs};
 use super::exit::Exit;
 use super::output;
-use super::project::{global_layers, open, select_layers};
+use super::project::{global_layers, open, suite_layers};
 use super::reports;
 use crate::base::time::parse_duration;
 use crate::base::{Severity, text};
 use crate::command::{self, CommandError, Project};
 
-pub(super) fn lint(
-    global: &Global,
-    select: &SelectArgs,
-    show_settings: bool,
-) -> Result<Exit, CommandError> {
+pub(super) fn lint(global: &Global, args: &LintArgs) -> Result<Exit, CommandError> {
     let mut layers = global_layers(global);
-    select_layers(&mut layers, select);
-    let project = open(global, layers, None)?;
-    if show_settings {
+    suite_layers(&mut layers, &args.suites);
+    let project = open(global, layers, Some(&args.permissions))?;
+    if args.show_settings {
         print(&settings_table(&project))?;
     }
     let linted = command::lint::lint(&project)?;

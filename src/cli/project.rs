@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
-use super::args::{GateArgs, Global, HowArgs, ReportFiles, SelectArgs};
+use super::args::{GateArgs, Global, HowArgs, PermissionArgs, ReportFiles, SuiteArgs};
 use super::env;
 use crate::command::{CommandError, Permissions, Project, Surroundings};
 use crate::settings::{Layers, Origin};
@@ -37,7 +37,7 @@ pub(super) fn global_layers(global: &Global) -> Layers {
     layers
 }
 
-pub(super) fn select_layers(layers: &mut Layers, select: &SelectArgs) {
+pub(super) fn suite_layers(layers: &mut Layers, select: &SuiteArgs) {
     flags(layers, "suite", &select.suite);
     flag(layers, "prompt", select.prompt.as_ref());
     flag(layers, "registry", select.registry.as_ref());
@@ -72,7 +72,7 @@ fn how_layers(layers: &mut Layers, how: &HowArgs) {
 pub(super) fn open(
     global: &Global,
     layers: Layers,
-    how: Option<&HowArgs>,
+    allowed: Option<&PermissionArgs>,
 ) -> Result<Project, CommandError> {
     let io = |error: std::io::Error| {
         CommandError::usage(
@@ -90,15 +90,15 @@ pub(super) fn open(
         })?,
         None => here,
     };
-    let none = HowArgs::default();
-    let how = how.unwrap_or(&none);
+    let none = PermissionArgs::default();
+    let allowed = allowed.unwrap_or(&none);
     let permissions = Permissions {
-        hosts: env::permission_list(&how.allow_host, "GATE_ALLOW_HOST"),
-        paths: env::permission_list(&how.allow_path, "GATE_ALLOW_PATH")
+        hosts: env::permission_list(&allowed.allow_host, "GATE_ALLOW_HOST"),
+        paths: env::permission_list(&allowed.allow_path, "GATE_ALLOW_PATH")
             .into_iter()
             .map(Into::into)
             .collect(),
-        exec: how.allow_exec || env::switch("GATE_ALLOW_EXEC"),
+        exec: allowed.allow_exec || env::switch("GATE_ALLOW_EXEC"),
     };
     Project::open(Surroundings {
         folder,
@@ -112,7 +112,7 @@ pub(super) fn open(
 /// The layers of a command that runs suites.
 pub(super) fn gate_layers(global: &Global, gate: &GateArgs) -> Layers {
     let mut layers = global_layers(global);
-    select_layers(&mut layers, &gate.select);
+    suite_layers(&mut layers, &gate.select.suites);
     report_layers(&mut layers, &gate.reports);
     how_layers(&mut layers, &gate.how);
     layers

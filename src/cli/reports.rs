@@ -214,6 +214,11 @@ fn suite(result: &SuiteResult) -> SuiteOutcome<'_> {
 pub fn overview(overview: &Overview) -> String {
     let mut screen = String::from("Prompts\n");
     screen.push_str(&prompts(&overview.prompts));
+    for (slug, path) in &overview.files {
+        let path = text::visible_line(path);
+        // Writing to a `String` can not fail.
+        let _ = writeln!(screen, "  {slug}: the file {path}, without versions");
+    }
     screen.push_str("\nSuites\n");
     for suite in &overview.suites {
         let cases = suite.cases.map_or_else(

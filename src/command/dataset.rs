@@ -26,7 +26,8 @@ pub struct Dataset {
 /// declare.
 ///
 /// # Errors
-/// When the file can not be read; findings about its rows go to `diagnostics`.
+/// When the file can not be read. Findings about its rows go to `diagnostics`, and the rows without
+/// are there to be checked further.
 pub fn load(
     project: &Project,
     suite: &Suite,
@@ -73,12 +74,9 @@ pub fn load(
         Some(DatasetForm::Yaml) | None => decoder.yaml(&project.read(path, MAX_YAML)?),
     }
     let cases = decoder.finish();
-    let usable = !found.has_errors();
     diagnostics.extend(found);
-    Ok(usable.then(|| {
-        let digest = dataset_digest(&cases);
-        Dataset { cases, digest }
-    }))
+    let digest = dataset_digest(&cases);
+    Ok(Some(Dataset { cases, digest }))
 }
 
 fn report_missing(suite: &Suite, message: &str, diagnostics: &mut Diagnostics) -> Option<Dataset> {

@@ -1,7 +1,7 @@
 //! From a model of a suite to an endpoint that can be asked: keys from the environment, hosts
 //! checked, rules and cassettes read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
@@ -23,6 +23,9 @@ const MAX_RULES: u64 = 8 << 20;
 pub struct Endpoints<'p> {
     project: &'p Project,
     made: BTreeMap<String, Arc<Endpoint>>,
+    /// Rules files and cassettes that are wrong, and were said to be.
+    refused: BTreeSet<String>,
+    sends: bool,
     /// The digests of rules files and cassettes, by path.
     pub files: BTreeMap<String, Digest>,
     prices: PriceTable,
@@ -35,8 +38,19 @@ impl<'p> Endpoints<'p> {
         Self {
             project,
             made: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            sends: true,
             files: BTreeMap::new(),
             prices: PriceTable::builtin(),
+        }
+    }
+
+    /// Endpoints that are looked at and never asked, which takes no key and no permission.
+    #[must_use]
+    pub fn unasked(project: &'p Project) -> Self {
+        Self {
+            sends: false,
+            ..Self::new(project)
         }
     }
 
@@ -96,11 +110,17 @@ impl<'p> Endpoints<'p> {
         diagnostics: &mut Diagnostics,
     ) -> Option<Transport> {
         let path = spec.rules.as_ref()?;
+        if self.refused.contains(path) {
+            return None;
+        }
         let source = match self.project.read(path, MAX_RULES) {
             Ok(source) => source,
             Err(error) => return missing(suite, spec, "rules", &error, diagnostics),
         };
-        let rules = MockRules::decode(&source, diagnostics)?;
+        let Some(rules) = MockRules::decode(&source, diagnostics) else {
+            self.refused.insert(path.clone());
+            return None;
+        };
         self.files.insert(path.clone(), rules.digest());
         Some(Transport::Mock(Arc::new(rules)))
     }
@@ -111,7 +131,11 @@ impl<'p> Endpoints<'p> {
         spec: &ModelSpec,
         diagnostics: &mut Diagnostics,
     ) -> Result<Option<Transport>, CommandError> {
-        let Some(path) = &spec.cassette else {
+        let Some(path) = spec
+            .cassette
+            .as_ref()
+            .filter(|path| !self.refused.contains(*path))
+        else {
             return Ok(None);
         };
         let opened = self.project.root.resolve(path).map_err(CommandError::from);
@@ -130,6 +154,9 @@ impl<'p> Endpoints<'p> {
             decoder.line(&line, number);
         }
         let cassette = decoder.finish();
+        if cassette.is_none() {
+            self.refused.insert(path.clone());
+        }
         Ok(cassette.map(|cassette| {
             self.files.insert(path.clone(), cassette.digest());
             Transport::Replay(Arc::new(cassette))
@@ -137,7 +164,7 @@ impl<'p> Endpoints<'p> {
     }
 
     fn exec(&self, spec: &ModelSpec) -> Result<Transport, CommandError> {
-        if !self.project.permissions.exec {
+        if self.sends && !self.project.permissions.exec {
             return Err(CommandError::usage(
                 format!("model `{}` runs a command of this project", spec.name),
                 "allow it with --allow-exec, if you trust the project",
@@ -215,7 +242,7 @@ impl<'p> Endpoints<'p> {
         };
         match self.project.secret(variable) {
             Some(key) => Ok(Some(key)),
-            None if self.project.settings.offline => Ok(None),
+            None if self.project.settings.offline || !self.sends => Ok(None),
             None => Err(CommandError::infra(
                 "auth",
                 format!(

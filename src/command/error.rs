@@ -82,11 +82,16 @@ impl From<Diagnostics> for CommandError {
     }
 }
 
+/// How the owner allows a path that leads out of the project.
+pub const ALLOW_PATH: &str =
+    "keep it within the project, or allow its folder with --allow-path DIR";
+
 impl From<PathError> for CommandError {
     fn from(error: PathError) -> Self {
+        let outside = matches!(error, PathError::Outside { .. });
         Self::Usage {
             message: chain(&error),
-            help: None,
+            help: outside.then(|| ALLOW_PATH.to_owned()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Bare `gate`: the project in short, and what `gate compare` would do. Sends nothing.
 
+use std::collections::BTreeMap;
+
 use super::error::CommandError;
 use super::project::Project;
 use super::prompt::{self, Listed};
@@ -8,13 +10,15 @@ use super::suites;
 use super::versions::Versions;
 use crate::dataset::DatasetForm;
 use crate::store::runs;
-use crate::suite::Suite;
+use crate::suite::{PromptLocation, Suite};
 use crate::verdict::Verdict;
 
 /// The project in short.
 pub struct Overview {
     /// The prompts of its registries.
     pub prompts: Vec<Listed>,
+    /// The unversioned files that its suites test, by the prompt's name.
+    pub files: BTreeMap<String, String>,
     /// Its suites.
     pub suites: Vec<SuiteOverview>,
 }
@@ -56,8 +60,16 @@ pub fn overview(project: &Project) -> Result<Overview, CommandError> {
         .collect();
     Ok(Overview {
         prompts: prompt::list(project)?,
+        files: all.iter().filter_map(unversioned).collect(),
         suites,
     })
+}
+
+fn unversioned(suite: &Suite) -> Option<(String, String)> {
+    match &suite.prompt {
+        PromptLocation::File { path, slug } => Some((slug.to_string(), path.clone())),
+        PromptLocation::Registry(_) => None,
+    }
 }
 
 fn chosen_pair(project: &Project, suite: &Suite) -> Result<(String, String), String> {

@@ -134,7 +134,11 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         &mut found,
     );
     check_references(suite, all, &judges, &mut found);
-    let mut endpoints = Endpoints::new(project);
+    let mut endpoints = if wanted.command == "lint" {
+        Endpoints::unasked(project)
+    } else {
+        Endpoints::new(project)
+    };
     let endpoint = endpoints.get(suite, wanted.model, &mut found)?;
     for judge in judges.values() {
         endpoints.get(suite, &judge.model, &mut found)?;

@@ -6,11 +6,14 @@ use camino::Utf8Path;
 
 use super::error::CommandError;
 use super::project::Project;
-use crate::base::{Diagnostic, Diagnostics, Source, Span, yaml};
+use crate::base::decode::choices;
+use crate::base::{Diagnostic, Diagnostics, Source, Span, Value, yaml};
 use crate::store::fs;
 use crate::suite::{self, Suite};
 
 const MAX_SUITE: u64 = 8 << 20;
+/// The kinds of files that say what they are; only suites are read here.
+const KINDS: [&str; 6] = ["suite", "mock", "prompt", "settings", "policy", "registry"];
 
 /// All suites of the project, in the order of their files' names.
 ///
@@ -74,9 +77,17 @@ fn is_suite(source: &Arc<Source>, diagnostics: &mut Diagnostics) -> bool {
             return false;
         }
     };
-    let format = node.get("gate").and_then(|node| node.as_text());
-    match format {
-        Some(format) => format.starts_with("suite/"),
+    let format = node.get("gate");
+    match format.and_then(|node| Some((node, node.as_text()?))) {
+        Some((node, format)) => {
+            let kind = format.split('/').next().unwrap_or_default();
+            if !KINDS.contains(&kind) {
+                let message = format!("`{format}` is no kind of file that gate knows");
+                let diagnostic = Diagnostic::error("format", message).at(source, node.span);
+                diagnostics.push(diagnostic.help(choices(kind, &KINDS)));
+            }
+            kind == "suite"
+        }
         None => {
             let diagnostic = Diagnostic::error("missing-key", "the file does not say what it is")
                 .at(source, Span::default())
@@ -104,7 +115,53 @@ fn decode(
         node.map(|node| node.to_json())
             .map_err(|found| found.to_string())
     };
+    check_paths(project, source, path, diagnostics);
     suite::decode(source, path, &schemas, diagnostics)
+}
+
+/// The keys of a suite whose values are paths.
+const PATHS: [&str; 6] = [
+    "dataset", "registry", "prompt", "rules", "cassette", "schema",
+];
+
+/// Reports each path of a suite that leaves the project without the owner's leave.
+fn check_paths(project: &Project, source: &Arc<Source>, path: &str, diagnostics: &mut Diagnostics) {
+    let Ok(node) = yaml::parse(source) else {
+        return;
+    };
+    let mut left = vec![&node];
+    while let Some(node) = left.pop() {
+        match &node.value {
+            Value::List(items) => left.extend(items),
+            Value::Map(entries) => {
+                for entry in entries
+                    .iter()
+                    .filter(|entry| PATHS.contains(&entry.key.as_str()))
+                {
+                    let found = entry
+                        .value
+                        .as_text()
+                        .map(|text| leaves(project, path, text));
+                    if let Some(message) = found.flatten() {
+                        let diagnostic = Diagnostic::error("path", message);
+                        let diagnostic = diagnostic.at(source, entry.value.span);
+                        diagnostics.push(diagnostic.help(super::error::ALLOW_PATH));
+                    }
+                }
+                left.extend(entries.iter().map(|entry| &entry.value));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        }
+    }
+}
+
+/// Why a path that is written in a file may not be used, where it leads out of the project.
+fn leaves(project: &Project, file: &str, written: &str) -> Option<String> {
+    let path = suite::path::resolve(file, written).ok()?;
+    let found = path
+        .starts_with("../")
+        .then(|| project.root.resolve(&path).err());
+    Some(super::error::chain(&found.flatten()?))
 }
 
 fn check_names(suites: &[Suite], diagnostics: &mut Diagnostics) {
@@ -131,7 +188,7 @@ pub fn choose(project: &Project, suites: Vec<Suite>) -> Result<Vec<Suite>, Comma
     let names: Vec<&str> = suites.iter().map(|suite| suite.name.as_str()).collect();
     for wanted in &settings.suite {
         if !names.contains(&wanted.as_str()) {
-            let help = crate::base::decode::choices(wanted, &names);
+            let help = choices(wanted, &names);
             return Err(CommandError::usage(
                 format!("there is no suite `{wanted}`"),
                 help,
@@ -145,7 +202,7 @@ pub fn choose(project: &Project, suites: Vec<Suite>) -> Result<Vec<Suite>, Comma
     if let Some(wanted) = &settings.prompt
         && !slugs.contains(&wanted.as_str())
     {
-        let help = crate::base::decode::choices(wanted, &slugs);
+        let help = choices(wanted, &slugs);
         return Err(CommandError::usage(
             format!("no suite tests a prompt `{wanted}`"),
             help,

@@ -8,7 +8,7 @@ use super::template::Template;
 use super::variable::Variable;
 use super::version::{MessageTemplate, Metadata, PromptVersion};
 use crate::base::decode::{Reader, Table};
-use crate::base::{self, Diagnostics, Digest, Node, Slug, Source, Span, yaml};
+use crate::base::{self, Diagnostics, Digest, Node, Slug, Source, Span, Timestamp, yaml};
 use crate::chat::Role;
 
 /// What the place of a file says about the version in it.
@@ -252,6 +252,16 @@ fn decode_metadata(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Metadata {
     };
     let (description, author, created_at) =
         (text("description"), text("author"), text("created_at"));
+    if let (Some(time), Some(node)) = (&created_at, table.get("created_at"))
+        && let Err(error) = time.parse::<Timestamp>()
+    {
+        reader.error(
+            node.span,
+            "time",
+            format!("`created_at`: {error}"),
+            "write the time in UTC, as `2026-10-02T09:30:00Z`",
+        );
+    }
     let tags = table
         .get("tags")
         .and_then(|node| reader.texts(node, "`tags`"))

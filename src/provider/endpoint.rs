@@ -182,16 +182,10 @@ impl Endpoint {
                 }
             }
             Transport::Exec { exec, redactor } => {
-                let answer =
-                    tokio::time::timeout(deadline, exec.answer(call, self.spec.id())).await;
-                let timed_out = |_| {
-                    CallError::new(
-                        ErrorClass::Timeout,
-                        format!("no answer within {deadline:?}"),
-                    )
-                };
+                let answer = exec.answer(call, self.spec.id());
+                let answer = tokio::time::timeout(deadline, answer).await;
                 let response = answer
-                    .map_err(timed_out)?
+                    .map_err(|_| timed_out(deadline))?
                     .map_err(|error| redacted(error, redactor))?;
                 Answered {
                     response,
@@ -209,6 +203,13 @@ impl Endpoint {
         }
         Ok(answered)
     }
+}
+
+fn timed_out(deadline: Duration) -> CallError {
+    CallError::new(
+        ErrorClass::Timeout,
+        format!("no answer within {deadline:?}"),
+    )
 }
 
 fn local(url: &str, body: serde_json::Value) -> Encoded {

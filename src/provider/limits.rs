@@ -9,7 +9,7 @@ use crate::http::Reply;
 /// The allowances that a vendor reports, as the parts of its header names.
 const OPENAI: [&str; 2] = ["requests", "tokens"];
 const ANTHROPIC: [&str; 4] = ["requests", "tokens", "input-tokens", "output-tokens"];
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// How long nothing should be sent, where an allowance is used up.
 #[must_use]

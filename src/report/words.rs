@@ -48,7 +48,9 @@ pub fn row_verdict(rule: &RuleResult) -> String {
         RuleVerdict::Inconclusive => "undecided",
         RuleVerdict::Skipped if rule.n == 0 => "no data",
         RuleVerdict::Skipped if rule.reason.contains("too few differing") => "too few differ",
-        RuleVerdict::Skipped => "too few cases",
+        RuleVerdict::Skipped if rule.reason.contains("are not tested") => "too few cases",
+        RuleVerdict::Skipped if !rule.gating => return "watched".to_owned(),
+        RuleVerdict::Skipped => "not decided",
     };
     if rule.gating {
         word.to_owned()

@@ -4,6 +4,10 @@
 use crate::chat::{Price, Request};
 
 /// The money of one command.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit belongs to the name of an amount"
+)]
 #[derive(Debug, Clone, Default)]
 pub struct Budget {
     limit_usd: Option<f64>,

@@ -58,11 +58,7 @@ pub const KEYS: [Key; 25] = [
     key("concurrency", Takes::Count, "32"),
     key("deadline", Takes::Duration, ""),
     key("evals", Takes::Path, "evals"),
-    key(
-        "format",
-        Takes::Word(&["human", "json", "jsonl", "github"]),
-        "human",
-    ),
+    key("format", Takes::Word(&["human", "json", "github"]), "human"),
     key("json", Takes::Paths, ""),
     key("junit", Takes::Paths, ""),
     key(

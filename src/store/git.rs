@@ -24,6 +24,9 @@ pub enum GitError {
         /// What git said.
         message: String,
     },
+    /// The folder is in no repository.
+    #[error("{0} is in no git repository")]
+    NoRepository(Utf8PathBuf),
     /// There is no such revision.
     #[error("git knows no revision `{0}`")]
     UnknownRevision(String),
@@ -58,7 +61,13 @@ impl Git {
             folder: folder.to_owned(),
             prefix: String::new(),
         };
-        let prefix = git.text(&["rev-parse", "--show-prefix"])?;
+        let prefix = git.text(&["rev-parse", "--show-prefix"]);
+        let prefix = prefix.map_err(|error| match error {
+            GitError::Refused { message, .. } if message.contains("not a git repository") => {
+                GitError::NoRepository(folder.to_owned())
+            }
+            other => other,
+        })?;
         prefix.trim_end().clone_into(&mut git.prefix);
         Ok(git)
     }
@@ -189,6 +198,8 @@ impl Git {
             .arg("-C")
             .arg(&self.folder)
             .args(arguments)
+            // What git says is read.
+            .env("LC_ALL", "C")
             .stdin(Stdio::null());
         command.output().map_err(|source| GitError::Start {
             folder: self.folder.clone(),

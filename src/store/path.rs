@@ -114,7 +114,7 @@ impl ProjectRoot {
     }
 
     /// The real path of a regular file, or of a file that does not exist yet, named relative to
-    /// the root without `..`.
+    /// the root; with `..` only where a folder outside is allowed.
     ///
     /// # Errors
     /// When the path is absolute, goes upwards, or leads out of the project by a link, and when
@@ -185,8 +185,12 @@ impl ProjectRoot {
         let upwards = path
             .components()
             .any(|component| component == Utf8Component::ParentDir);
-        if upwards {
+        if upwards && self.allowed.is_empty() {
             return Err(self.outside(relative));
+        }
+        if upwards {
+            // Where it leads is checked with its links.
+            return Ok(());
         }
         let plain = path
             .components()

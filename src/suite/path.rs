@@ -9,16 +9,14 @@ pub enum PathError {
     /// The path begins at the root of the file system.
     #[error("`{0}` is absolute: paths in a file are relative to that file")]
     Absolute(String),
-    /// The path leaves the project.
-    #[error("`{0}` leaves the project's root")]
-    Outside(String),
 }
 
 /// Resolves a path written in the file `from` (itself relative to the project's root) to a path
-/// relative to the root, by its words alone; links are checked when the file is opened.
+/// relative to the root, by its words alone. One that leaves the root begins with `..`; whether it
+/// may, and where links lead, is checked when the file is opened.
 ///
 /// # Errors
-/// When the path is absolute or leaves the root.
+/// When the path is empty or absolute.
 pub fn resolve(from: &str, written: &str) -> Result<String, PathError> {
     let windows_drive = written.as_bytes().get(1) == Some(&b':');
     if written.is_empty() || written.contains('\0') {
@@ -36,9 +34,11 @@ pub fn resolve(from: &str, written: &str) -> Result<String, PathError> {
         match part {
             "" | "." => {}
             ".." => {
-                parts
-                    .pop()
-                    .ok_or_else(|| PathError::Outside(written.to_owned()))?;
+                if parts.last().is_none_or(|last| *last == "..") {
+                    parts.push("..");
+                } else {
+                    parts.pop();
+                }
             }
             name => parts.push(name),
         }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resolves_against_the_file_and_stays_in_the_root() {
+    fn resolves_against_the_file_and_says_when_it_leaves_the_root() {
         assert_eq!(
             resolve("evals/a.yaml", "../fixtures/x.jsonl").as_deref(),
             Ok("fixtures/x.jsonl")
@@ -61,10 +61,8 @@ mod tests {
             Ok("evals/prompts")
         );
         assert_eq!(resolve("a.yaml", "./b//c").as_deref(), Ok("b/c"));
-        assert!(matches!(
-            resolve("evals/a.yaml", "../../x"),
-            Err(PathError::Outside(_))
-        ));
+        assert_eq!(resolve("evals/a.yaml", "../../x").as_deref(), Ok("../x"));
+        assert_eq!(resolve("a.yaml", "../../x/../y").as_deref(), Ok("../../y"));
         assert!(matches!(
             resolve("evals/a.yaml", "/etc/passwd"),
             Err(PathError::Absolute(_))
@@ -73,10 +71,7 @@ mod tests {
             resolve("evals/a.yaml", "C:\\x"),
             Err(PathError::Absolute(_))
         ));
-        assert!(matches!(
-            resolve("evals/a.yaml", "..\\..\\x"),
-            Err(PathError::Outside(_))
-        ));
+        assert_eq!(resolve("evals/a.yaml", "..\\..\\x").as_deref(), Ok("../x"));
         assert_eq!(resolve("a.yaml", ""), Err(PathError::Empty));
     }
 }

@@ -51,6 +51,12 @@ pub fn validate<'c>(
     for (index, case) in cases.iter().enumerate() {
         check_variables(dataset, case, prompts, diagnostics);
         for scorer in CaseScorers::new(scorers, own(index)).iter() {
+            let lacks = scorer.missing(case).next().is_some();
+            if let Some(error) = scorer.check_case(case).filter(|_| !lacks) {
+                let message = error.to_string();
+                let help = "change the value in the case, or use another scorer";
+                diagnostics.push(at_case("unusable-value", message, dataset, case).help(help));
+            }
             for reference in scorer.missing(case) {
                 let message = format!(
                     "case `{}`: scorer `{}` uses `{{{{{reference}}}}}`, which the case does not have",

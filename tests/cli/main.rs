@@ -6,6 +6,7 @@ mod bad_input;
 mod compare;
 mod decide;
 mod faults;
+mod first_use;
 mod inspect;
 mod money;
 mod planning;

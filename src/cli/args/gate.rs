@@ -47,10 +47,9 @@ pub struct GateArgs {
     pub no_gate: bool,
 }
 
-/// What is run.
+/// Which suites.
 #[derive(Debug, Args, Default)]
-#[command(next_help_heading = "What is run")]
-pub struct SelectArgs {
+pub struct SuiteArgs {
     /// Only this suite (repeatable).
     #[arg(long, value_name = "NAME")]
     pub suite: Vec<String>,
@@ -60,6 +59,29 @@ pub struct SelectArgs {
     /// The registry, where suites name none.
     #[arg(long, value_name = "FOLDER")]
     pub registry: Option<String>,
+}
+
+/// What the owner of the machine allows.
+#[derive(Debug, Args, Default)]
+pub struct PermissionArgs {
+    /// Let keys go to this host besides the provider's own (repeatable).
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
+    /// Let files name this folder outside the project (repeatable).
+    #[arg(long, value_name = "DIR")]
+    pub allow_path: Vec<String>,
+    /// Let suites run commands of their own.
+    #[arg(long)]
+    pub allow_exec: bool,
+}
+
+/// What is run.
+#[derive(Debug, Args, Default)]
+#[command(next_help_heading = "What is run")]
+pub struct SelectArgs {
+    /// Which suites.
+    #[command(flatten)]
+    pub suites: SuiteArgs,
     /// Only cases with this id; `*` stands for any characters (repeatable).
     #[arg(long, value_name = "ID")]
     pub case: Vec<String>,
@@ -127,15 +149,9 @@ pub struct HowArgs {
     /// Nothing leaves the machine; what is not in the cache is skipped.
     #[arg(long)]
     pub offline: bool,
-    /// Let keys go to this host besides the provider's own (repeatable).
-    #[arg(long, value_name = "HOST")]
-    pub allow_host: Vec<String>,
-    /// Let files name this folder outside the project (repeatable).
-    #[arg(long, value_name = "DIR")]
-    pub allow_path: Vec<String>,
-    /// Let suites run commands of their own.
-    #[arg(long)]
-    pub allow_exec: bool,
+    /// What is allowed.
+    #[command(flatten)]
+    pub permissions: PermissionArgs,
     /// What progress looks like: auto, bar, lines, none.
     #[arg(long, value_name = "FORM")]
     pub progress: Option<String>,
@@ -173,7 +189,10 @@ pub struct ReportFiles {
 pub struct LintArgs {
     /// What is checked.
     #[command(flatten)]
-    pub select: SelectArgs,
+    pub suites: SuiteArgs,
+    /// What is allowed.
+    #[command(flatten)]
+    pub permissions: PermissionArgs,
     /// Print every setting with its origin.
     #[arg(long)]
     pub show_settings: bool,

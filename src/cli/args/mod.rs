@@ -8,8 +8,8 @@ mod statistics;
 
 pub use cache::CacheCommand;
 pub use gate::{
-    CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, ReportArgs, ReportFiles, RunArgs,
-    SelectArgs,
+    CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, PermissionArgs, ReportArgs, ReportFiles,
+    RunArgs, SelectArgs, SuiteArgs,
 };
 pub use prompt::{ActorArgs, PromptArgs, PromptCommand};
 pub use root::{Cli, Command, Global, Stop, description, parse};

@@ -65,9 +65,10 @@ pub fn list(project: &Project) -> Result<Vec<Listed>, CommandError> {
 /// When it can not be found.
 pub fn find(project: &Project, wanted: &str) -> Result<Resolved, CommandError> {
     if let Some(version) = crate::score::judge::builtin::version(wanted) {
-        let label = wanted.to_owned();
+        let (_, label) = wanted.rsplit_once('@').unwrap_or(("", wanted));
+        let label = label.to_owned();
         return Ok(Resolved {
-            reference: label.clone(),
+            reference: wanted.to_owned(),
             label,
             prompt: std::sync::Arc::new(version),
             stored: None,

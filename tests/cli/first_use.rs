@@ -1,0 +1,174 @@
+//! What a first user meets: files with slips in them, a suite without rules, paths outside the
+//! project, no key, no git.
+
+use crate::sandbox::{CASES, RULES, SUITE, Sandbox, V1};
+
+#[test]
+fn a_file_of_an_unknown_kind_is_an_error_with_a_suggestion() {
+    let sandbox = Sandbox::smallest();
+    sandbox.write(
+        "evals/other.yaml",
+        &SUITE.replace("gate: suite/1", "gate: suit/1"),
+    );
+    sandbox
+        .gate(&["lint"])
+        .exits(2)
+        .says("`suit/1` is no kind of file that gate knows")
+        .says("did you mean `suite`?")
+        .says("evals/other.yaml:1:7");
+    sandbox.write("evals/other.yaml", "gate: mock/1\nrules: []\n");
+    sandbox.gate(&["lint"]).exits(0);
+}
+
+#[test]
+fn a_path_outside_the_project_needs_leave() {
+    let sandbox = Sandbox::empty();
+    for (file, text) in [
+        (
+            "project/evals/label.yaml",
+            SUITE.replace("../fixtures/label.jsonl", "../../data/label.jsonl"),
+        ),
+        ("project/prompts/label/v1.yaml", V1.to_owned()),
+        ("project/prompts/label/v2.yaml", crate::sandbox::v2()),
+        ("project/fixtures/label.mock.yaml", RULES.to_owned()),
+        ("data/label.jsonl", CASES.to_owned()),
+    ] {
+        sandbox.write(file, &text);
+    }
+    let compare = ["-C", "project", "compare", "v1", "v2"];
+    sandbox
+        .gate(&compare)
+        .exits(2)
+        .says("leaves the project")
+        .says("--allow-path DIR")
+        .says("evals/label.yaml:4:10");
+    sandbox
+        .gate(&[&compare[..], &["--allow-path", "data"]].concat())
+        .exits(0);
+    sandbox
+        .gate(&["-C", "project", "lint", "--allow-path", "data"])
+        .exits(0);
+    sandbox
+        .gate(&["-C", "project", "lint", "--allow-path", "project/evals"])
+        .exits(2)
+        .says("leaves the project");
+}
+
+#[test]
+fn lint_takes_no_filter_and_there_is_no_format_jsonl() {
+    let sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&["lint", "--case", "zzz"])
+        .exits(2)
+        .says("unexpected argument '--case'");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--format", "jsonl"])
+        .exits(2)
+        .says("jsonl");
+}
+
+#[test]
+fn a_row_that_can_not_be_read_hides_nothing_about_the_others() {
+    let sandbox = Sandbox::smallest();
+    sandbox.write(
+        "fixtures/label.jsonl",
+        "{\"id\": \"a\", \"vars\": {}, \"expected\": \"x\"}\n{\"id\": \"b\", \"expect\": 1}\n{\"id\": \"c\", \"vars\": {\"ticket\": \"t\"}}\n",
+    );
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(2)
+        .says("unknown key `expect`")
+        .says("variable `ticket` of v1 is missing")
+        .says("uses `{{expected}}`");
+}
+
+#[test]
+fn a_value_that_a_scorer_can_not_use_is_found_before_the_first_request() {
+    let sandbox = Sandbox::smallest();
+    sandbox.write(
+        "evals/label.yaml",
+        &SUITE.replace(
+            "{ type: equals, value: \"{{expected}}\", transform: [trim] }",
+            "{ type: contains-any, value: \"{{expected}}\" }",
+        ),
+    );
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(2)
+        .says("scorer `contains-any` needs");
+    assert!(!sandbox.path(".gate/runs").exists());
+}
+
+#[test]
+fn a_rules_file_that_two_models_share_is_reported_once() {
+    let sandbox = Sandbox::smallest();
+    let suite = SUITE.replace(
+        "scorers: [{ type: equals, value: \"{{expected}}\", transform: [trim] }]",
+        "judge_models: [{ name: grader, provider: mock, rules: ../fixtures/label.mock.yaml }]\nscorers: [{ type: judge, criteria: It is polite. }]",
+    );
+    sandbox.write("evals/label.yaml", &suite);
+    sandbox.write(
+        "fixtures/label.mock.yaml",
+        "gate: mock/1\nrules: [{ qqqq: x, reply: y }]\n",
+    );
+    let ran = sandbox.gate(&["compare", "v1", "v2"]);
+    ran.exits(2).says("unknown key `qqqq`");
+    assert_eq!(
+        ran.stderr.matches("unknown key").count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    let (_, list) = ran.stderr.split_once("takes: ").unwrap();
+    assert_eq!(list.matches(" reply,").count(), 1, "{list}");
+}
+
+#[test]
+fn lint_needs_no_key_to_say_what_a_suite_can_show() {
+    let sandbox = Sandbox::remote("https://api.openai.com/v1", 30, "");
+    sandbox.gate(&["lint"]).exits(0).prints("remote: 30 cases:");
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(3)
+        .says("gate: infra: auth");
+}
+
+#[test]
+fn outside_git_a_prompt_file_has_nothing_to_be_compared_with() {
+    let sandbox = Sandbox::smallest();
+    sandbox.write(
+        "evals/label.yaml",
+        &SUITE.replace("prompt: label", "prompt: ../answer.md"),
+    );
+    sandbox.write("answer.md", "{{ticket}}");
+    sandbox
+        .gate(&["compare"])
+        .exits(2)
+        .says("is in no git repository")
+        .says("gate run");
+    sandbox
+        .gate(&[])
+        .exits(2)
+        .prints("answer: the file answer.md, without versions");
+}
+
+#[test]
+fn the_time_of_a_prompt_is_a_time() {
+    let sandbox = Sandbox::smallest();
+    let dated = |time: &str| V1.replace("version: 1", &format!("version: 1\ncreated_at: {time}"));
+    sandbox.write("prompts/label/v1.yaml", &dated("yesterday"));
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(2)
+        .says("`yesterday` is not a time such as 2026-10-02T09:30:00Z");
+    sandbox.write("prompts/label/v1.yaml", &dated("2026-10-02T09:30:00Z"));
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+}
+
+#[test]
+fn the_judge_of_the_program_is_named_once() {
+    let sandbox = Sandbox::smallest();
+    let ran = sandbox.gate(&["prompt", "show", "gate/rubric@v1"]);
+    ran.exits(0).says("gate/rubric@v1 sha256:");
+    assert!(!ran.stderr.contains("gate/rubric@gate"), "{}", ran.stderr);
+}
