@@ -107,9 +107,35 @@ impl From<FsError> for CommandError {
 
 impl From<RegistryError> for CommandError {
     fn from(error: RegistryError) -> Self {
-        Self::Usage {
-            message: chain(&error),
-            help: None,
+        let message = chain(&error);
+        let usage = |help: Option<&str>| Self::Usage {
+            message: message.clone(),
+            help: help.map(str::to_owned),
+        };
+        match &error {
+            RegistryError::Log(log) if log.is_fork() => {
+                let help = "chain the two branches into one: gate prompt log SLUG --repair-merge";
+                Self::infra("store_corrupt", message, Some(help))
+            }
+            RegistryError::Log(_) => {
+                let help = "`gate prompt verify` names every fault; git has the log as it was";
+                Self::infra("store_corrupt", message, Some(help))
+            }
+            RegistryError::FileEdited { .. } => usage(Some(
+                "restore the file from git, and add the new text as a version: gate prompt add FILE",
+            )),
+            RegistryError::FileMissing { .. } => usage(Some("restore the file from git")),
+            RegistryError::Overtaken { .. } => usage(Some(
+                "look at what is so now with gate prompt log, then decide again",
+            )),
+            RegistryError::Lock(_) | RegistryError::State(_) | RegistryError::List { .. } => {
+                Self::infra("io", message, None)
+            }
+            RegistryError::Path(_)
+            | RegistryError::Fs(_)
+            | RegistryError::Resolve(_)
+            | RegistryError::EvidencePath { .. }
+            | RegistryError::TwoFiles { .. } => usage(None),
         }
     }
 }

@@ -320,6 +320,21 @@ pub fn write_with(
     Ok(())
 }
 
+/// Removes what writers that were cut off left in a folder. Only for whoever holds the lock on
+/// everything in it: the file of a writer at work would be gone too.
+pub fn remove_leftovers(folder: &Utf8Path) {
+    let Ok(entries) = folder.read_dir_utf8() else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.starts_with(".gate-") && name.strip_suffix(".tmp").is_some() {
+            // What can not be removed is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A new file in the folder of `path`, written and on the disk; gone again unless it is persisted.
 fn write_beside(path: &Utf8Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let folder = make_folder(path)?;

@@ -633,6 +633,44 @@ fn any_flipped_byte_is_found_with_its_line() {
 }
 
 #[test]
+fn two_merged_branches_become_one_log() {
+    let sandbox = promoted();
+    let log = "prompts/label/log.jsonl";
+    let base = sandbox.read(log);
+    let branch = |channel: &str| {
+        sandbox.write(log, &base);
+        sandbox
+            .gate(&["prompt", "promote", "v2", "--channel", channel])
+            .exits(0);
+        sandbox.read(log).lines().last().unwrap().to_owned()
+    };
+    let (ours, theirs) = (branch("canary"), branch("staging"));
+    sandbox.write(log, &format!("{base}{ours}\n{theirs}\n"));
+    sandbox
+        .gate(&["prompt", "verify"])
+        .exits(3)
+        .says("help: gate prompt log label --repair-merge");
+    sandbox
+        .gate(&["prompt", "get", "label"])
+        .exits(3)
+        .says("store_corrupt")
+        .says("--repair-merge");
+    sandbox
+        .gate(&["prompt", "log", "label", "--repair-merge"])
+        .exits(0)
+        .prints("two branches are one log now");
+    sandbox.gate(&["prompt", "verify"]).exits(0);
+    sandbox
+        .gate(&["prompt", "status"])
+        .exits(0)
+        .prints("<- canary <- staging");
+    sandbox
+        .gate(&["prompt", "log", "label", "--repair-merge"])
+        .exits(2)
+        .says("nothing to repair");
+}
+
+#[test]
 fn lint_warns_and_does_not_fail() {
     let sandbox = project();
     sandbox.write(
@@ -736,8 +774,15 @@ fn a_killed_change_leaves_no_half() {
         verified.exits(0);
         sandbox.gate(&["prompt", "get", "label@latest"]).exits(0);
     }
-    // Whatever was left lying is taken up again.
-    sandbox.gate(&["prompt", "add", "draft.yaml", "--description", "d"]);
+    // Whatever was left lying is taken up again, or taken away.
+    sandbox.write("draft.yaml", &V1.replace("Answer with", "In the end"));
+    sandbox
+        .gate(&["prompt", "add", "draft.yaml", "--description", "d"])
+        .exits(0);
     sandbox.gate(&["prompt", "promote", "latest", "--force", "--why", "w"]);
     sandbox.gate(&["prompt", "verify"]).exits(0);
+    let names = std::fs::read_dir(sandbox.path("prompts/label")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -118,8 +118,11 @@ impl Caller<'_> {
             added.file, added.hash
         ))?;
         let message = format!("{slug}: v{number}");
+        if let Some(test) = &added.test {
+            print(&format!("test:    {test}\n"))?;
+        }
         print(&format!(
-            "publish: {}\ntest:    gate compare stable v{number} --prompt {slug}\n",
+            "publish: {}\n",
             self.publish(&added.written, &message)
         ))?;
         Ok(Exit::Ok)

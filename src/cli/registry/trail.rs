@@ -234,6 +234,9 @@ pub fn verify(
             let said = text::visible_line(&found.to_string());
             output::say(&format!("{word}: {}: {said}", verified.log));
         }
+        if let Some(help) = &verified.help {
+            output::say(&format!("  help: {help}"));
+        }
         faults += count;
         if count > 0 {
             print(&format!(

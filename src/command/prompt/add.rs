@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+use super::evidence;
 use super::place::{self, Actor, Place};
 use crate::base::{Diagnostics, Slug, Source, yaml};
 use crate::command::{CommandError, Project};
@@ -47,6 +48,8 @@ pub struct Added {
     pub notes: Vec<String>,
     /// Files that were written, relative to the project's root.
     pub written: Vec<String>,
+    /// The command that tests it, where a suite does.
+    pub test: Option<String>,
 }
 
 /// The file as it was given.
@@ -195,6 +198,7 @@ fn record(
         file,
         was_there: true,
         notes: Vec::new(),
+        test: test(project, place, state, same.number),
     })
 }
 
@@ -253,7 +257,19 @@ fn write(
         file: name,
         was_there: false,
         notes,
+        test: test(project, place, state, number),
     })
+}
+
+/// The command that tests a new version, where a suite does.
+fn test(project: &Project, place: &Place, state: &State, number: u32) -> Option<String> {
+    let suites = evidence::suites_of(project, place).ok()?;
+    let tested = suites.iter().any(|suite| !suite.models.is_empty());
+    let command = match state.stable() {
+        Some(_) => format!("gate compare stable v{number} --prompt {}", place.slug),
+        None => format!("gate run v{number} --prompt {}", place.slug),
+    };
+    tested.then_some(command)
 }
 
 fn extension(form: Form) -> &'static str {

@@ -12,7 +12,7 @@ use crate::registry::repair::{RepairError, Repaired};
 use crate::registry::verify::Finding;
 use crate::registry::{Channel, Entry, Log, State, Status};
 use crate::store::registry::folder::FolderRepairError;
-use crate::store::registry::{self, Backend as _, FolderRegistry};
+use crate::store::registry::{self, Backend as _, FolderRegistry, RegistryError};
 
 /// The log of one prompt.
 #[derive(Debug, Clone)]
@@ -158,6 +158,8 @@ pub struct Verified {
     pub head: Option<Digest>,
     /// What is wrong.
     pub findings: Vec<Finding>,
+    /// The command that mends it, where one does.
+    pub help: Option<String>,
 }
 
 /// Holds logs against themselves, their versions and evidence, and a head written down elsewhere.
@@ -186,8 +188,12 @@ pub fn verify(
     let mut verified = Vec::new();
     for place in places {
         let findings = registry::verify(&place.registry, &place.slug, head)?;
-        let log = place.registry.log(&place.slug).ok();
+        let log = place.registry.log(&place.slug);
+        let is_fork = matches!(&log, Err(RegistryError::Log(error)) if error.is_fork());
+        let help = format!("gate prompt log {} --repair-merge", place.slug);
+        let log = log.ok();
         verified.push(Verified {
+            help: is_fork.then_some(help),
             log: place.path("log.jsonl"),
             entries: log.as_ref().map_or(0, |log| log.entries().len()),
             head: log.as_ref().and_then(Log::head),

@@ -52,7 +52,7 @@ pub fn requirements(
         .iter()
         .map(|resolved| resolved.prompt.as_ref())
         .collect();
-    for suite in of_prompt(project, place)? {
+    for suite in suites_of(project, place)? {
         for model in &suite.models {
             found.push(requirement(project, &suite, model, &prompts)?);
         }
@@ -61,7 +61,10 @@ pub fn requirements(
 }
 
 /// The suites that test a prompt of this registry; none where the project has no suite.
-fn of_prompt(project: &Project, place: &Place) -> Result<Vec<Suite>, CommandError> {
+///
+/// # Errors
+/// When a suite can not be read.
+pub fn suites_of(project: &Project, place: &Place) -> Result<Vec<Suite>, CommandError> {
     let default = project.settings.registry.as_deref().unwrap_or("prompts");
     let all = match suites::load_all(project) {
         Ok((all, _)) => all,

@@ -267,6 +267,7 @@ impl Backend for FolderRegistry {
                 last: log.entries().last().cloned().map(Box::new),
             });
         }
+        fs::remove_leftovers(&self.slug_folder(slug)?);
         // Files first: a command that is cut off leaves files that no entry names, never an entry
         // that names no file.
         if let Some(version) = &change.version {
