@@ -105,7 +105,7 @@ impl Gate {
         if let Some(wait) = hold {
             state.limiter.hold(now, wait);
         }
-        state.limiter.ended(true);
+        state.limiter.ended(now, true);
         state.circuit.success();
         drop(state);
         self.freed.notify_waiters();
@@ -129,7 +129,7 @@ impl Gate {
                 .limiter
                 .pushed_back(now, pause.min(retry::LONGEST_WAIT));
         } else {
-            state.limiter.ended(false);
+            state.limiter.ended(now, false);
         }
         let stop = state
             .circuit
@@ -159,7 +159,8 @@ impl Gate {
 
     /// Notes that a request that was admitted was not sent after all.
     pub fn left(&self) {
-        self.state().limiter.ended(false);
+        let now = self.begun.elapsed();
+        self.state().limiter.ended(now, false);
         self.freed.notify_waiters();
     }
 

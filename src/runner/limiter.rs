@@ -49,6 +49,7 @@ pub struct Limiter {
     in_flight: u32,
     not_before: Moment,
     admitted: VecDeque<Moment>,
+    answered: VecDeque<Moment>,
     pace: Option<Pace>,
     cap_per_second: Option<f64>,
     tokens: Option<Tokens>,
@@ -85,6 +86,7 @@ impl Limiter {
             in_flight: 0,
             not_before: Moment::ZERO,
             admitted: VecDeque::new(),
+            answered: VecDeque::new(),
             pace: cap_per_second.map(|per_second| Pace {
                 per_second,
                 credit: 1.0,
@@ -130,14 +132,17 @@ impl Limiter {
         }
         self.in_flight += 1;
         if self.pace.is_none() {
-            self.remember(now);
+            remember(&mut self.admitted, now);
         }
         Admission::Go
     }
 
     /// Notes that a request ended with an answer, or with a fault that says nothing about speed.
-    pub fn ended(&mut self, succeeded: bool) {
+    pub fn ended(&mut self, now: Moment, succeeded: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        if succeeded && self.pace.is_some() {
+            remember(&mut self.answered, now);
+        }
         if succeeded && self.window < self.ceiling {
             self.successes += 1;
             if self.successes >= self.window {
@@ -161,14 +166,21 @@ impl Limiter {
             return;
         }
         self.accrue(now);
-        let rate = match self.pace {
-            Some(pace) if self.cap_per_second.is_none_or(|cap| pace.per_second < cap) => {
-                pace.per_second
-            }
-            _ => self.recent_rate(now),
+        let capped = |pace: &Pace| {
+            self.cap_per_second
+                .is_some_and(|cap| pace.per_second >= cap)
         };
+        let learned = self
+            .pace
+            .filter(|pace| !capped(pace))
+            .map(|pace| pace.per_second);
+        // What the server has just been answering it will go on answering: a server that refuses at
+        // random is not taken for one that has become slow.
+        let floor = self.answered_rate(now);
+        let rate = learned.unwrap_or_else(|| self.admitted_rate(now)) * BACK_OFF;
+        let per_second = rate.max(floor).max(0.1);
         self.pace = Some(Pace {
-            per_second: (rate * BACK_OFF).max(0.1),
+            per_second,
             credit: 1.0,
             at: self.not_before,
         });
@@ -187,28 +199,22 @@ impl Limiter {
         }
     }
 
-    fn remember(&mut self, now: Moment) {
-        self.admitted.push_back(now);
-        while self
-            .admitted
-            .front()
-            .is_some_and(|first| *first + RATE_MEMORY < now)
-        {
-            self.admitted.pop_front();
-        }
-    }
-
-    /// Requests a second over the last five, or since the first where that is less.
-    fn recent_rate(&self, now: Moment) -> f64 {
+    /// Requests a second that were admitted over the last five, or since the first where that is less.
+    fn admitted_rate(&self, now: Moment) -> f64 {
         let Some(first) = self.admitted.front() else {
             return 1.0;
         };
-        let seconds = (now.saturating_sub(*first))
+        let seconds = now
+            .saturating_sub(*first)
             .as_secs_f64()
             .clamp(0.5, RATE_MEMORY.as_secs_f64());
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
-        let count = self.admitted.len() as f64;
-        count / seconds
+        self.admitted.len() as f64 / seconds
+    }
+
+    /// Requests a second that were answered over the last five.
+    fn answered_rate(&mut self, now: Moment) -> f64 {
+        forget(&mut self.answered, now);
+        self.answered.len() as f64 / RATE_MEMORY.as_secs_f64()
     }
 
     /// Adds the credit of the time since the last look, and lets the learned rate grow.
@@ -229,6 +235,20 @@ impl Limiter {
     }
 }
 
+fn remember(moments: &mut VecDeque<Moment>, now: Moment) {
+    moments.push_back(now);
+    forget(moments, now);
+}
+
+fn forget(moments: &mut VecDeque<Moment>, now: Moment) {
+    while moments
+        .front()
+        .is_some_and(|first| *first + RATE_MEMORY < now)
+    {
+        moments.pop_front();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,7 +265,7 @@ mod tests {
         }
         assert_eq!(limiter.admit(ms(0), 1.0), Admission::Full);
         for _ in 0..8 {
-            limiter.ended(true);
+            limiter.ended(ms(0), true);
         }
         let admitted = (0..40)
             .filter(|_| limiter.admit(ms(1), 1.0) == Admission::Go)
@@ -283,7 +303,7 @@ mod tests {
         for step in 0..10_000u64 {
             if limiter.admit(ms(step), 1.0) == Admission::Go {
                 sent += 1;
-                limiter.ended(true);
+                limiter.ended(ms(step), true);
             }
         }
         assert!(
@@ -299,7 +319,7 @@ mod tests {
         for step in 0..60_000u64 {
             if limiter.admit(ms(step), 50.0) == Admission::Go {
                 used += 50.0;
-                limiter.ended(true);
+                limiter.ended(ms(step), true);
             }
         }
         assert!((5_900.0..=6_200.0).contains(&used), "{used} in a minute");
@@ -324,7 +344,7 @@ mod tests {
             bucket = (bucket + 0.04).min(20.0);
             while replies.front().is_some_and(|(at, _)| *at <= step) {
                 match replies.pop_front() {
-                    Some((_, true)) => limiter.ended(true),
+                    Some((_, true)) => limiter.ended(ms(step), true),
                     _ => limiter.pushed_back(ms(step), Duration::from_secs(1)),
                 }
             }

@@ -8,6 +8,7 @@ mod decide;
 mod faults;
 mod first_use;
 mod inspect;
+mod matrix;
 mod money;
 mod planning;
 mod registry;

@@ -29,6 +29,10 @@ pub enum Answer {
     Reset,
     /// A success with this body.
     Body(String),
+    /// A byte of the body now and then, for ever.
+    Drip,
+    /// Chat completion with this text, after which the connection is closed without a word.
+    TextThenClose(String),
 }
 
 /// A request as the server saw it.
@@ -222,5 +226,16 @@ fn answer(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream, answer: Ans
             false
         }
         Answer::Reset => false,
+        Answer::Drip => {
+            let _ = writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n");
+            while writer.write_all(b" ").is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            false
+        }
+        Answer::TextThenClose(text) => {
+            send(writer, 200, &[], &completion(&text));
+            false
+        }
     }
 }

@@ -1,0 +1,545 @@
+//! The fault matrix of reliability: one test a line, named after it. The invariants are the same
+//! everywhere: each trial ends in exactly one state, and no fault of the wire is a wrong answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::sandbox::{Ran, Sandbox};
+use crate::server::{Answer, Seen, Server, completion};
+
+fn error_body(message: &str, code: &str) -> String {
+    json!({"error": {"message": message, "type": code, "param": null, "code": code}}).to_string()
+}
+
+/// Runs both versions of a few cases against a script, and checks that the counts add up.
+fn ran(
+    cases: usize,
+    arguments: &[&str],
+    script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+) -> (Ran, Value, usize) {
+    let server = Server::start(script);
+    let sandbox = Sandbox::remote(&server.base_url(), cases, "");
+    let mut all = vec!["compare", "v1", "v2", "--json", "out.json"];
+    all.extend(arguments);
+    let ran = sandbox.gate(&all);
+    let result = sandbox.json("out.json");
+    let suite = result["suites"][0].clone();
+    for arm in ["baseline", "candidate"] {
+        let count = |key: &str| suite["arms"][arm][key].as_u64().unwrap();
+        assert_eq!(count("trials"), cases as u64);
+        assert_eq!(
+            count("trials"),
+            count("passed") + count("failed") + count("errored") + count("skipped")
+        );
+    }
+    (ran, suite, server.requests())
+}
+
+/// Errored trials of the candidate, by class.
+fn errors(suite: &Value) -> Value {
+    suite["arms"]["candidate"]["errors"].clone()
+}
+
+/// The first `faults` requests fail, all others are answered: the run must come through.
+fn recovers(faults: usize, fault: impl Fn() -> Answer + Send + Sync + 'static) -> Value {
+    let (ran, suite, _) = ran(12, &["-j", "2"], move |seen| {
+        if seen.number < faults {
+            fault()
+        } else {
+            Answer::Text("ok".into())
+        }
+    });
+    ran.exits(0);
+    assert_eq!(
+        (
+            suite["arms"]["baseline"]["passed"].as_u64(),
+            suite["arms"]["candidate"]["passed"].as_u64()
+        ),
+        (Some(12), Some(12))
+    );
+    suite
+}
+
+#[test]
+fn connection_refused_or_reset_before_a_byte() {
+    recovers(3, || Answer::Reset);
+}
+
+#[test]
+fn dns_failure() {
+    let mut sandbox = Sandbox::remote("http://nonexistent.invalid/v1", 12, "");
+    sandbox.set("OPENAI_API_KEY", "no-key");
+    let begun = Instant::now();
+    let ran = sandbox.gate(&["compare", "v1", "v2", "--allow-host", "nonexistent.invalid"]);
+    ran.exits(3).says("dns").says("nonexistent.invalid");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn tls_without_a_trusted_connection() {
+    let server = Server::saying("ok");
+    let url = server.base_url().replace("http://", "https://");
+    let sandbox = Sandbox::remote(&url, 12, "");
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(3)
+        .says("gate: infra: tls")
+        .says("127.0.0.1");
+    assert_eq!(
+        sandbox.read("evals/remote.yaml").contains("insecure"),
+        false
+    );
+}
+
+#[test]
+fn no_reply_slow_head_and_slow_body_end_at_the_deadline() {
+    for slow in [false, true] {
+        let begun = Instant::now();
+        let (ran, suite, _) = ran(2, &["--timeout", "500ms", "--retries", "0"], move |_| {
+            if slow { Answer::Drip } else { Answer::Hang }
+        });
+        ran.exits(3);
+        assert_eq!(errors(&suite)["timeout"], 2, "{suite}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[test]
+fn body_cut_in_the_middle_of_json_is_tried_again() {
+    recovers(1, || Answer::Cut);
+}
+
+#[test]
+fn a_success_that_can_not_be_read_keeps_its_first_bytes() {
+    for body in [
+        "<html>bad gateway</html>",
+        "",
+        "not json",
+        "{\"choices\": [{}]}",
+    ] {
+        let (ran, suite, _) = ran(2, &["--retries", "0"], move |_| Answer::Body(body.into()));
+        ran.exits(3);
+        let error = &suite["cases"][0]["candidate"]["trials"][0]["error"];
+        let class = error["class"].as_str().unwrap();
+        assert!(class == "bad_body" || class == "empty", "{body:?}: {error}");
+        if body.starts_with('<') {
+            assert!(
+                error["message"].as_str().unwrap().contains("bad gateway"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_error_object_in_a_success_has_the_inner_class() {
+    let (ran, suite, _) = ran(2, &["--retries", "0"], |_| {
+        Answer::Body(json!({"error": {"code": 502, "message": "upstream"}}).to_string())
+    });
+    ran.exits(3);
+    assert_eq!(errors(&suite)["server"], 2, "{suite}");
+}
+
+#[test]
+fn no_choices_null_content_and_empty_text() {
+    let (_, suite, _) = ran(2, &["--retries", "0"], |_| {
+        Answer::Body("{\"choices\": []}".into())
+    });
+    assert_eq!(errors(&suite)["empty"], 2);
+    // An empty text with a known stop is an answer: a wrong one here.
+    let (_, suite, _) = ran(2, &[], |_| Answer::Text(String::new()));
+    assert_eq!(
+        (
+            suite["arms"]["candidate"]["failed"].as_u64(),
+            suite["arms"]["candidate"]["errored"].as_u64()
+        ),
+        (Some(2), Some(0))
+    );
+}
+
+#[test]
+fn retry_after_in_all_its_forms() {
+    for (header, value, least) in [
+        ("retry-after", "0.3", 290),
+        ("retry-after-ms", "300", 290),
+        ("retry-after", "-1", 0),
+        ("retry-after", "abc", 0),
+        ("retry-after", "1e308", 0),
+    ] {
+        let server = Server::start(move |seen| {
+            let body = error_body("slow down", "rate_limit_exceeded");
+            if seen.number == 0 {
+                Answer::Status(429, vec![(header, value.to_owned())], body)
+            } else {
+                Answer::Text("ok".into())
+            }
+        });
+        let sandbox = Sandbox::remote(&server.base_url(), 1, "");
+        sandbox.gate(&["compare", "v1", "v2", "-j", "1"]).exits(0);
+        let seen = server.seen();
+        assert!(
+            seen[1].at - seen[0].at >= Duration::from_millis(least),
+            "{header}: {value}"
+        );
+    }
+}
+
+#[test]
+fn a_storm_of_429_is_paced_and_ends() {
+    let admitted = Arc::new(std::sync::Mutex::new((Instant::now(), 10.0f64)));
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    let (ran, suite, sent) = ran(60, &[], move |_| {
+        let mut bucket = admitted.lock().unwrap();
+        let now = Instant::now();
+        bucket.1 = (bucket.1 + (now - bucket.0).as_secs_f64() * 60.0).min(10.0);
+        bucket.0 = now;
+        if bucket.1 < 1.0 {
+            count.fetch_add(1, Ordering::SeqCst);
+            return Answer::Status(
+                429,
+                vec![("retry-after-ms", "100".into())],
+                error_body("slow down", "rate_limit_exceeded"),
+            );
+        }
+        bucket.1 -= 1.0;
+        Answer::Text("ok".into())
+    });
+    ran.exits(0);
+    assert_eq!(suite["arms"]["candidate"]["passed"], 60);
+    let refused = refused.load(Ordering::SeqCst);
+    assert_eq!(sent, 120 + refused);
+    assert!(refused <= 120 / 5 + 32, "{refused} of {sent} refused");
+}
+
+#[test]
+fn an_empty_account_a_bad_key_and_a_missing_model_stop_at_once() {
+    for (status, code, reason) in [
+        (429, "insufficient_quota", "quota"),
+        (402, "billing_error", "quota"),
+        (401, "invalid_api_key", "auth"),
+        (404, "model_not_found", "model_missing"),
+    ] {
+        let (ran, suite, sent) = ran(30, &[], move |_| {
+            Answer::Status(status, vec![], error_body("no", code))
+        });
+        ran.exits(3).says(&format!("gate: infra: {reason}"));
+        assert!(sent <= 8, "{sent} requests after {status}");
+        assert!(suite["arms"]["candidate"]["skipped"].as_u64().unwrap() >= 20);
+    }
+}
+
+#[test]
+fn bursts_of_500_529_and_503_are_survived_and_recorded() {
+    for status in [500, 529, 503] {
+        let suite = recovers(2, move || {
+            Answer::Status(status, vec![("retry-after-ms", "50".into())], "busy".into())
+        });
+        let retries: u64 = ["baseline", "candidate"]
+            .iter()
+            .map(|arm| suite["arms"][arm]["retries"].as_u64().unwrap())
+            .sum();
+        assert_eq!(retries, 2, "{status}");
+    }
+}
+
+#[test]
+fn content_filter_and_refusal_are_faults_of_the_answer() {
+    let refusal = completion("").replace(
+        "\"content\":\"\"",
+        "\"content\":null,\"refusal\":\"I can not help with that\"",
+    );
+    assert!(refusal.contains("refusal"));
+    for (answer, fault) in [
+        (
+            Answer::Status(400, vec![], error_body("filtered", "content_filter")),
+            "filtered",
+        ),
+        (
+            Answer::Body(completion("x").replace("\"stop\"", "\"content_filter\"")),
+            "filtered",
+        ),
+        (Answer::Body(refusal), "refused"),
+    ] {
+        let answer = Arc::new(std::sync::Mutex::new(answer));
+        let (_, suite, _) = ran(2, &[], move |_| match &*answer.lock().unwrap() {
+            Answer::Status(status, _, body) => Answer::Status(*status, vec![], body.clone()),
+            Answer::Body(body) => Answer::Body(body.clone()),
+            _ => Answer::Reset,
+        });
+        let arm = &suite["arms"]["candidate"];
+        assert_eq!(
+            (arm["failed"].as_u64(), arm["errored"].as_u64()),
+            (Some(2), Some(0)),
+            "{fault}: {arm}"
+        );
+        assert_eq!(arm["answer_faults"][fault], 2);
+    }
+}
+
+#[test]
+fn an_answer_cut_at_its_length_is_scored_only_where_the_suite_says_so() {
+    let script = |_: &Seen| Answer::Body(completion("ok").replace("\"stop\"", "\"length\""));
+    let (_, suite, _) = ran(2, &[], script);
+    assert_eq!(suite["arms"]["candidate"]["answer_faults"]["truncated"], 2);
+    let server = Server::start(script);
+    let sandbox = Sandbox::remote(&server.base_url(), 2, "score_faults: [truncated]\n");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--json", "out.json"])
+        .exits(0);
+    assert_eq!(
+        sandbox.json("out.json")["suites"][0]["arms"]["candidate"]["passed"],
+        2
+    );
+}
+
+#[test]
+fn context_overflow_is_the_cases_fault_alone_and_a_bad_request_when_all_overflow() {
+    let overflow = || {
+        Answer::Status(
+            400,
+            vec![],
+            error_body(
+                "maximum context length is 512 tokens",
+                "context_length_exceeded",
+            ),
+        )
+    };
+    let (ran_some, suite, _) = ran(20, &["-j", "1"], move |seen| {
+        if seen.user() == "question 7" {
+            overflow()
+        } else {
+            Answer::Text("ok".into())
+        }
+    });
+    ran_some.exits(0);
+    assert_eq!(
+        suite["arms"]["candidate"]["answer_faults"],
+        json!({"context": 1})
+    );
+    let (ran_all, _, sent) = ran(20, &["-j", "1"], move |_| overflow());
+    ran_all.exits(3).says("bad_request");
+    assert!(sent <= 11, "{sent}");
+}
+
+#[test]
+fn a_body_that_is_too_large_or_too_deep_is_an_error_in_bounded_memory() {
+    let (ran_large, suite, _) = ran(1, &["--retries", "0"], |_| {
+        Answer::Body(format!("{{\"x\": \"{}\"}}", "y".repeat(20 << 20)))
+    });
+    ran_large.exits(3);
+    assert_eq!(errors(&suite)["reply_too_large"], 1, "{}", errors(&suite));
+    let (ran_deep, suite, _) = ran(1, &["--retries", "0"], |_| {
+        Answer::Body("[".repeat(1_000_000))
+    });
+    ran_deep.exits(3);
+    assert_eq!(errors(&suite)["bad_body"], 1, "{}", errors(&suite));
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let other = Server::saying("ok");
+    let target = format!("{}/chat/completions", other.base_url());
+    let (ran, _, _) = ran(12, &[], move |_| {
+        Answer::Status(307, vec![("location", target.clone())], String::new())
+    });
+    ran.exits(3).says("bad_request");
+    assert_eq!(other.requests(), 0);
+}
+
+#[test]
+fn a_connection_that_closes_between_requests_loses_nothing() {
+    let (ran, suite, sent) = ran(30, &["-j", "4"], |_| Answer::TextThenClose("ok".into()));
+    ran.exits(0);
+    assert_eq!(suite["arms"]["candidate"]["passed"], 30);
+    assert!(sent >= 60);
+}
+
+#[test]
+fn a_log_that_can_not_be_written_is_an_io_error_before_anything_is_sent() {
+    let server = Server::saying("ok");
+    let sandbox = Sandbox::remote(&server.base_url(), 5, "");
+    sandbox.write(".gate/runs", "a file where a folder should be");
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(3)
+        .says("gate: infra: io");
+    assert_eq!(server.requests(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_ends_the_run_and_what_is_on_disk_resumes() {
+    let server = Server::saying("ok");
+    let sandbox = Sandbox::remote(&server.base_url(), 2_000, "");
+    std::fs::create_dir(sandbox.path(".gate")).unwrap();
+    let folder = sandbox.path(".gate").to_string_lossy().into_owned();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs", &folder])
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: no small file system can be mounted here");
+        return;
+    }
+    let ran = sandbox.gate(&["compare", "v1", "v2"]);
+    let grown = std::process::Command::new("mount")
+        .args(["-o", "remount,size=64m", &folder])
+        .status();
+    let resumed = sandbox.gate(&["compare", "--resume", "--json", "out.json"]);
+    let _ = std::process::Command::new("umount").arg(&folder).status();
+    assert!(grown.is_ok_and(|status| status.success()));
+    ran.exits(3).says("gate: infra: io");
+    resumed.exits(0);
+    assert_eq!(
+        sandbox.json("out.json")["suites"][0]["arms"]["candidate"]["passed"],
+        2_000
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_drains_and_ends_with_143() {
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        Answer::Text("ok".into())
+    });
+    let sandbox = Sandbox::remote(&server.base_url(), 2_000, "");
+    let mut child = sandbox
+        .command(&["compare", "v1", "v2", "-j", "4"])
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while server.requests() < 20 {
+        std::thread::yield_now();
+    }
+    std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(server.requests() < 1_000);
+}
+
+#[test]
+fn power_loss_leaves_a_log_that_resumes_to_the_same_result() {
+    let server = Server::start(|seen| {
+        Answer::Text(
+            if seen.user().ends_with('3') && seen.system().contains("friendly") {
+                "no"
+            } else {
+                "ok"
+            }
+            .into(),
+        )
+    });
+    let sandbox = Sandbox::remote(&server.base_url(), 30, "");
+    sandbox.gate(&[
+        "compare",
+        "v1",
+        "v2",
+        "--json",
+        "whole.json",
+        "--no-cache",
+        "-j",
+        "2",
+    ]);
+    let whole = sandbox.json("whole.json");
+    let log = format!(
+        ".gate/runs/{}/events.jsonl",
+        whole["suites"][0]["run_id"].as_str().unwrap()
+    );
+    let text = sandbox.read(&log);
+    let planned = text.match_indices("\"attempt_started\"").next().unwrap().0;
+    for part in 1..6 {
+        let mut end = planned + (text.len() - planned) * part / 6;
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        sandbox.write(&log, &text[..end]);
+        sandbox.gate(&[
+            "compare",
+            "--resume",
+            "--json",
+            "again.json",
+            "--no-cache",
+            "-j",
+            "2",
+        ]);
+        assert_eq!(
+            whole["suites"][0]["rules"],
+            sandbox.json("again.json")["suites"][0]["rules"]
+        );
+        assert_eq!(sandbox.json("again.json")["suites"][0]["complete"], true);
+    }
+}
+
+#[test]
+fn two_runs_at_once_on_one_cache_are_fine() {
+    let server = Server::saying("ok");
+    let sandbox = Sandbox::remote(&server.base_url(), 100, "");
+    let children: Vec<_> = (0..2)
+        .map(|_| {
+            sandbox
+                .command(&["compare", "v1", "v2"])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+    let before = server.requests();
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    assert_eq!(server.requests(), before);
+}
+
+#[test]
+fn many_faults_at_once_leave_every_trial_in_one_state_and_cost_few_requests() {
+    // By the trial and its attempt: a fifth are told to wait at first, others fail, are cut or hang.
+    let attempts = Arc::new(std::sync::Mutex::new(std::collections::HashMap::<
+        String,
+        usize,
+    >::new()));
+    let injected = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&injected);
+    let (ran, suite, sent) = ran(300, &["--timeout", "400ms"], move |seen| {
+        let trial = format!("{}{}", seen.system(), seen.user());
+        let number: usize = seen.user().trim_start_matches("question ").parse().unwrap();
+        let mut attempts = attempts.lock().unwrap();
+        let attempt = attempts.entry(trial).or_insert(0);
+        *attempt += 1;
+        if *attempt > 1 {
+            return Answer::Text("ok".into());
+        }
+        let fault = match (number * 37 + seen.system().len()) % 100 {
+            0..20 => Answer::Status(
+                429,
+                vec![("retry-after-ms", "20".into())],
+                error_body("slow down", "rate_limit_exceeded"),
+            ),
+            20..25 => Answer::Status(500, vec![], "oops".into()),
+            25..27 => Answer::Cut,
+            27..29 => Answer::Hang,
+            _ => return Answer::Text("ok".into()),
+        };
+        count.fetch_add(1, Ordering::SeqCst);
+        fault
+    });
+    ran.exits(0);
+    assert_eq!(suite["arms"]["candidate"]["passed"], 300);
+    let injected = injected.load(Ordering::SeqCst);
+    assert!(
+        sent - injected <= 600 * 11 / 10 + 10,
+        "{sent} sent, {injected} faults"
+    );
+}
