@@ -671,6 +671,45 @@ fn two_merged_branches_become_one_log() {
 }
 
 #[test]
+fn moves_are_signed_by_the_key_in_the_environment() {
+    let mut sandbox = promoted();
+    sandbox.set("GATE_SIGNING_KEY", "not a key");
+    sandbox
+        .gate(&["prompt", "promote", "v2", "--force", "--why", "x"])
+        .exits(2)
+        .says("64 hex digits");
+    sandbox.set("GATE_SIGNING_KEY", &"07".repeat(32));
+    sandbox
+        .gate(&["prompt", "promote", "v2", "--force", "--why", "x"])
+        .exits(0)
+        .prints("prompts/label/signatures.jsonl");
+    sandbox.gate(&["prompt", "rollback", "label"]).exits(0);
+    let verified = sandbox.gate(&["prompt", "verify", "label"]);
+    verified.exits(0).prints("2 lines signed by ed25519:");
+    let key = verified.stdout.trim().rsplit(' ').next().unwrap();
+    sandbox
+        .gate(&["prompt", "verify", "label", "--signed", key])
+        .exits(0);
+    sandbox.set("GATE_SIGNING_KEY", "");
+    sandbox
+        .gate(&["prompt", "promote", "v2", "--force", "--why", "again"])
+        .exits(0);
+    sandbox
+        .gate(&["prompt", "verify", "label", "--signed", key])
+        .exits(3)
+        .says("line 6 of the log (promote) is not signed by a trusted key");
+    let signatures = sandbox.read("prompts/label/signatures.jsonl");
+    sandbox.write(
+        "prompts/label/signatures.jsonl",
+        &signatures.replace("\"signature\":\"", "\"signature\":\"0"),
+    );
+    sandbox
+        .gate(&["prompt", "verify", "label"])
+        .exits(3)
+        .says("line 1 of signatures.jsonl is a false signature");
+}
+
+#[test]
 fn lint_warns_and_does_not_fail() {
     let sandbox = project();
     sandbox.write(

@@ -13,6 +13,7 @@ use crate::base::{Digest, Slug, Source};
 use crate::prompt::Form;
 use crate::registry::reference::parse_number;
 use crate::registry::repair::{self, RepairError, Repaired};
+use crate::registry::signature;
 use crate::registry::{Change, Log, Stamp};
 use crate::store::{Lock, ProjectRoot, fs};
 
@@ -95,6 +96,26 @@ impl FolderRegistry {
         let repaired = repair::repair_merge(&self.log_text(slug)?, stamp)?;
         self.write_log(slug, &repaired.log)?;
         Ok(repaired)
+    }
+
+    /// The signatures on lines of a prompt's log; empty where there is none.
+    ///
+    /// # Errors
+    /// When they can not be read.
+    pub fn signatures(&self, slug: &Slug) -> Result<Arc<Source>, RegistryError> {
+        let name = self.name_of(slug, signature::FILE);
+        let found = self.read_optional(name.clone(), MAX_LOG)?;
+        Ok(found.unwrap_or_else(|| Source::new(name, "")))
+    }
+
+    /// Adds signatures on lines of a prompt's log.
+    ///
+    /// # Errors
+    /// When they can not be written.
+    pub fn add_signatures(&self, slug: &Slug, lines: &str) -> Result<(), RegistryError> {
+        let _lock = self.lock(slug)?;
+        let path = self.root.resolve(&self.name_of(slug, signature::FILE))?;
+        Ok(fs::append(&path, lines.as_bytes())?)
     }
 
     fn write_log(&self, slug: &Slug, log: &Log) -> Result<(), RegistryError> {
