@@ -710,6 +710,51 @@ fn moves_are_signed_by_the_key_in_the_environment() {
 }
 
 #[test]
+fn a_tenant_changes_open_blocks_and_no_other() {
+    let sandbox = project();
+    let base = V1.replace("version: 1", "version: 3").replace(
+        "{ role: system, content",
+        "{ role: system, block: task, open: true, content",
+    );
+    sandbox.write("prompts/label/v3.yaml", &base);
+    let layer =
+        "gate: prompt/1\nextends: v3\nblocks:\n  task: { append: \"Tickets are in German.\" }\n";
+    sandbox.write("prompts/label/tenants/acme/v1.yaml", layer);
+    let got = sandbox.gate(&["prompt", "get", "label#acme"]);
+    got.exits(0).prints("Tickets are in German.");
+    let document: serde_json::Value = serde_json::from_str(&got.stdout).unwrap();
+    assert_eq!(document["ref"], "label#acme@v1");
+    assert!(document["hash"].as_str().unwrap().starts_with("sha256:"));
+    sandbox
+        .gate(&["prompt", "diff", "label@v3", "label#acme"])
+        .exits(0)
+        .prints("{+Tickets are in German.+}");
+    let merged = sandbox.gate(&["prompt", "show", "label#acme@v1"]);
+    sandbox.write("prompts/acme.yaml", &merged.stdout);
+    sandbox
+        .gate(&["compare", "v3", "file:prompts/acme.yaml"])
+        .exits(0);
+    sandbox.write(
+        "prompts/label/tenants/acme/v2.yaml",
+        &layer.replace("v3", "v1"),
+    );
+    sandbox
+        .gate(&["prompt", "get", "label#acme"])
+        .exits(2)
+        .says("the base has no block `task`");
+    for bad in [
+        "label#../x",
+        "label#",
+        "label#acme@stable",
+        "label#acmee",
+        "label#acme@v9",
+        "..#acme",
+    ] {
+        sandbox.gate(&["prompt", "get", bad]).exits(2);
+    }
+}
+
+#[test]
 fn lint_warns_and_does_not_fail() {
     let sandbox = project();
     sandbox.write(

@@ -78,6 +78,11 @@ impl FolderRegistry {
         Ok(self.root.resolve_folder(&name)?)
     }
 
+    /// A folder within a prompt's.
+    pub(super) fn folder_of(&self, slug: &Slug, inner: &str) -> Result<Utf8PathBuf, RegistryError> {
+        Ok(self.root.resolve_folder(&self.name_of(slug, inner))?)
+    }
+
     /// Takes the lock of a prompt: readers need none, since every file is replaced as a whole.
     fn lock(&self, slug: &Slug) -> Result<Lock, RegistryError> {
         let locks = fs::state_folder(&self.root, "locks")?;
@@ -182,7 +187,7 @@ impl FolderRegistry {
 
 /// Names in a folder, each with whether it is a folder itself; none of a folder that is not there.
 /// Links are left out: what a link names is found by its own name.
-fn entries(path: &Utf8Path) -> Result<Vec<(String, bool)>, RegistryError> {
+pub(super) fn entries(path: &Utf8Path) -> Result<Vec<(String, bool)>, RegistryError> {
     let error = |source| RegistryError::List {
         path: path.to_string(),
         source,
@@ -227,7 +232,7 @@ pub enum FolderRepairError {
 }
 
 /// Number and form of a version by the name of its file.
-fn version_name(name: &str) -> Option<(u32, Form)> {
+pub(super) fn version_name(name: &str) -> Option<(u32, Form)> {
     let (stem, extension) = name.strip_prefix('v')?.split_once('.')?;
     let (_, form) = FORMS.iter().find(|(known, _)| *known == extension)?;
     Some((parse_number(stem)?, *form))
