@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use camino::Utf8Path;
+
 use super::look;
 use super::place::{self, Place};
 use crate::base::decode::choices;
@@ -87,7 +89,8 @@ fn of_tenant(
     let (layer, _) = found.finish(layer)?;
     let base = look::resolve(project, place, &VersionRef::Number(layer.extends))?;
     let base_source = &base.prompt.source;
-    let is_text = !base_source.name.ends_with(".yaml");
+    let extension = Utf8Path::new(&base_source.name).extension();
+    let is_text = extension != Some("yaml");
     let form = if is_text { Form::Text } else { Form::Yaml };
     let merged = layer.merge(base_source, form)?;
     let label = format!("{}#{tenant}@v{}", base.label, file.number);
