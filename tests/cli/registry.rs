@@ -343,11 +343,14 @@ fn undecided_partial_and_ungated_results_are_no_evidence() {
     refused(&sandbox, "the verdict is inconclusive");
     let sandbox = project();
     sandbox.write("evals/label.yaml", SUITE);
-    sandbox.gate(&["run", "v2", "--no-gate"]).exits(0);
+    sandbox
+        .gate(&["run", "v2", "--no-gate"])
+        .exits(0)
+        .prints("No rule decides on one version alone");
     sandbox
         .gate(&["prompt", "promote", "label@v2"])
         .exits(1)
-        .says("label@v2 was not promoted: suite `label`, model `main`: the verdict");
+        .says("label@v2 was not promoted: suite `label`, model `main`: the verdict was forced");
 }
 
 #[test]
@@ -740,6 +743,10 @@ fn a_tenant_changes_open_blocks_and_no_other() {
     );
     sandbox
         .gate(&["prompt", "get", "label#acme"])
+        .exits(2)
+        .says("the base has no block `task`");
+    sandbox
+        .gate(&["prompt", "lint"])
         .exits(2)
         .says("the base has no block `task`");
     for bad in [
