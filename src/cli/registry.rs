@@ -49,8 +49,8 @@ pub(super) fn prompt(global: &Global, args: &PromptArgs) -> Result<Exit, Command
             (hash.as_deref(), at.as_deref()),
             channel.as_deref(),
         ),
-        PromptCommand::Verify { slug, head } => {
-            trail::verify(&project, slug.as_deref(), head.as_deref())
+        PromptCommand::Verify { slug, head, signed } => {
+            trail::verify(&project, slug.as_deref(), head.as_deref(), signed)
         }
         PromptCommand::Log {
             slug,

@@ -69,7 +69,7 @@ pub fn decode(
 }
 
 /// The file as one YAML document; a plain text becomes its one message.
-fn document(source: &Arc<Source>, form: Form) -> Result<Node, Diagnostics> {
+pub(super) fn document(source: &Arc<Source>, form: Form) -> Result<Node, Diagnostics> {
     match form {
         Form::Yaml => yaml::parse(source),
         Form::Text => text_document(source),
@@ -201,9 +201,9 @@ fn refuse_layers(reader: &mut Reader<'_>, table: &mut Table<'_>) {
     if let Some(extends) = table.get("extends") {
         reader.error(
             extends.span,
-            "not-built-yet",
-            "`extends` is for tenant layers, which this version does not read yet",
-            "remove the key",
+            "extends",
+            "`extends` is for a tenant's layer",
+            "move the file to tenants/<tenant>/v<N>.yaml in the prompt's folder, or remove the key",
         );
     }
 }
@@ -306,6 +306,9 @@ fn decode_message(reader: &mut Reader<'_>, node: &Node) -> Option<MessageTemplat
         if let Some(node) = table.get(key) {
             reader.boolean(node, key);
         }
+    }
+    if let Some(node) = table.get("block") {
+        reader.nonempty(node, "`block`");
     }
     table.finish(reader);
     Some(MessageTemplate {

@@ -121,7 +121,7 @@ pub enum EvidenceFault {
         verdict: EvidenceVerdict,
     },
     /// The verdict was overruled.
-    #[error("the verdict was forced, not formed")]
+    #[error("the verdict was forced: no rule formed it")]
     Forced,
     /// Answers of another run were taken, whatever model gave them.
     #[error("the answers were those of another run, not of this suite's model")]
@@ -240,13 +240,13 @@ pub fn faults(evidence: &EvidenceSummary, wanted: &Wanted<'_>) -> Vec<EvidenceFa
             wanted: wanted.baseline,
         });
     }
+    if evidence.forced {
+        found.push(EvidenceFault::Forced);
+    }
     if evidence.verdict != EvidenceVerdict::Pass {
         found.push(EvidenceFault::Verdict {
             verdict: evidence.verdict,
         });
-    }
-    if evidence.forced {
-        found.push(EvidenceFault::Forced);
     }
     if evidence.answers == Answers::OfAnotherRun {
         found.push(EvidenceFault::Replayed);

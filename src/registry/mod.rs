@@ -15,6 +15,7 @@ pub mod reference;
 pub mod repair;
 pub mod resolve;
 pub mod settings;
+pub mod signature;
 pub mod status;
 pub mod verify;
 pub mod version;

@@ -2,6 +2,7 @@
 //! version that a reference means. The folder backend is in `folder`.
 
 pub mod folder;
+pub mod layer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

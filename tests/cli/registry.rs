@@ -343,11 +343,14 @@ fn undecided_partial_and_ungated_results_are_no_evidence() {
     refused(&sandbox, "the verdict is inconclusive");
     let sandbox = project();
     sandbox.write("evals/label.yaml", SUITE);
-    sandbox.gate(&["run", "v2", "--no-gate"]).exits(0);
+    sandbox
+        .gate(&["run", "v2", "--no-gate"])
+        .exits(0)
+        .prints("No rule decides on one version alone");
     sandbox
         .gate(&["prompt", "promote", "label@v2"])
         .exits(1)
-        .says("label@v2 was not promoted: suite `label`, model `main`: the verdict");
+        .says("label@v2 was not promoted: suite `label`, model `main`: the verdict was forced");
 }
 
 #[test]
@@ -668,6 +671,94 @@ fn two_merged_branches_become_one_log() {
         .gate(&["prompt", "log", "label", "--repair-merge"])
         .exits(2)
         .says("nothing to repair");
+}
+
+#[test]
+fn moves_are_signed_by_the_key_in_the_environment() {
+    let mut sandbox = promoted();
+    sandbox.set("GATE_SIGNING_KEY", "not a key");
+    sandbox
+        .gate(&["prompt", "promote", "v2", "--force", "--why", "x"])
+        .exits(2)
+        .says("64 hex digits");
+    sandbox.set("GATE_SIGNING_KEY", &"07".repeat(32));
+    sandbox
+        .gate(&["prompt", "promote", "v2", "--force", "--why", "x"])
+        .exits(0)
+        .prints("prompts/label/signatures.jsonl");
+    sandbox.gate(&["prompt", "rollback", "label"]).exits(0);
+    let verified = sandbox.gate(&["prompt", "verify", "label"]);
+    verified.exits(0).prints("2 lines signed by ed25519:");
+    let key = verified.stdout.trim().rsplit(' ').next().unwrap();
+    sandbox
+        .gate(&["prompt", "verify", "label", "--signed", key])
+        .exits(0);
+    sandbox.set("GATE_SIGNING_KEY", "");
+    sandbox
+        .gate(&["prompt", "promote", "v2", "--force", "--why", "again"])
+        .exits(0);
+    sandbox
+        .gate(&["prompt", "verify", "label", "--signed", key])
+        .exits(3)
+        .says("line 6 of the log (promote) is not signed by a trusted key");
+    let signatures = sandbox.read("prompts/label/signatures.jsonl");
+    sandbox.write(
+        "prompts/label/signatures.jsonl",
+        &signatures.replace("\"signature\":\"", "\"signature\":\"0"),
+    );
+    sandbox
+        .gate(&["prompt", "verify", "label"])
+        .exits(3)
+        .says("line 1 of signatures.jsonl is a false signature");
+}
+
+#[test]
+fn a_tenant_changes_open_blocks_and_no_other() {
+    let sandbox = project();
+    let base = V1.replace("version: 1", "version: 3").replace(
+        "{ role: system, content",
+        "{ role: system, block: task, open: true, content",
+    );
+    sandbox.write("prompts/label/v3.yaml", &base);
+    let layer =
+        "gate: prompt/1\nextends: v3\nblocks:\n  task: { append: \"Tickets are in German.\" }\n";
+    sandbox.write("prompts/label/tenants/acme/v1.yaml", layer);
+    let got = sandbox.gate(&["prompt", "get", "label#acme"]);
+    got.exits(0).prints("Tickets are in German.");
+    let document: serde_json::Value = serde_json::from_str(&got.stdout).unwrap();
+    assert_eq!(document["ref"], "label#acme@v1");
+    assert!(document["hash"].as_str().unwrap().starts_with("sha256:"));
+    sandbox
+        .gate(&["prompt", "diff", "label@v3", "label#acme"])
+        .exits(0)
+        .prints("{+Tickets are in German.+}");
+    let merged = sandbox.gate(&["prompt", "show", "label#acme@v1"]);
+    sandbox.write("prompts/acme.yaml", &merged.stdout);
+    sandbox
+        .gate(&["compare", "v3", "file:prompts/acme.yaml"])
+        .exits(0);
+    sandbox.write(
+        "prompts/label/tenants/acme/v2.yaml",
+        &layer.replace("v3", "v1"),
+    );
+    sandbox
+        .gate(&["prompt", "get", "label#acme"])
+        .exits(2)
+        .says("the base has no block `task`");
+    sandbox
+        .gate(&["prompt", "lint"])
+        .exits(2)
+        .says("the base has no block `task`");
+    for bad in [
+        "label#../x",
+        "label#",
+        "label#acme@stable",
+        "label#acmee",
+        "label#acme@v9",
+        "..#acme",
+    ] {
+        sandbox.gate(&["prompt", "get", bad]).exits(2);
+    }
 }
 
 #[test]

@@ -174,6 +174,9 @@ pub enum PromptCommand {
         /// A head that was written down elsewhere, as in a report: finds a cut tail.
         #[arg(long, value_name = "DIGEST")]
         head: Option<String>,
+        /// Require a signature of this public key on each promotion, rollback and approval.
+        #[arg(long, value_name = "KEY")]
+        signed: Vec<String>,
     },
     /// Warn of what is allowed in a prompt and probably not meant.
     Lint {

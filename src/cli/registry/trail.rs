@@ -224,11 +224,15 @@ pub fn verify(
     project: &Project,
     slug: Option<&str>,
     head: Option<&str>,
+    trusted: &[String],
 ) -> Result<Exit, CommandError> {
     let mut faults = 0;
-    for verified in audit::verify(project, slug, head)? {
+    for verified in audit::verify(project, slug, head, trusted)? {
         let own = verified.findings.iter().filter(|found| !found.is_note());
-        let count = own.count();
+        let count = own.count() + verified.signatures.len();
+        for fault in &verified.signatures {
+            output::say(&format!("error: {}: {fault}", verified.log));
+        }
         for found in &verified.findings {
             let word = if found.is_note() { "note" } else { "error" };
             let said = text::visible_line(&found.to_string());
@@ -254,6 +258,12 @@ pub fn verify(
             verified.slug,
             text::count(verified.entries, "line")
         ))?;
+        for (key, lines) in &verified.keys {
+            print(&format!(
+                "  {} signed by {key}\n",
+                text::count(*lines, "line")
+            ))?;
+        }
     }
     if faults > 0 {
         output::last_line(

@@ -186,7 +186,7 @@ fn record(
     let text = (given.source.text.as_str(), given.form);
     let change =
         version::add(state, &[same], &described, text, stamp).map_err(|error| add_error(&error))?;
-    place.registry.commit(&place.slug, &change)?;
+    place.commit(project, &change)?;
     let files = place.registry.versions(&place.slug)?;
     let file = files.into_iter().find(|file| file.number == same.number);
     let file = file.map_or_else(String::new, |file| file.name);
@@ -194,7 +194,7 @@ fn record(
         slug: place.slug.clone(),
         number: same.number,
         hash: same.hash,
-        written: vec![file.clone(), place.path("log.jsonl")],
+        written: [vec![file.clone()], place.log_files(project)].concat(),
         file,
         was_there: true,
         notes: Vec::new(),
@@ -248,12 +248,12 @@ fn write(
     let text = (text.as_str(), given.form);
     let change: Change =
         version::add(state, present, &version, text, stamp).map_err(|error| add_error(&error))?;
-    place.registry.commit(&place.slug, &change)?;
+    place.commit(project, &change)?;
     Ok(Added {
         slug: place.slug.clone(),
         number,
         hash: version.hash,
-        written: vec![name.clone(), place.path("log.jsonl")],
+        written: [vec![name.clone()], place.log_files(project)].concat(),
         file: name,
         was_there: false,
         notes,

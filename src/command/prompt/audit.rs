@@ -1,6 +1,8 @@
 //! `gate prompt log|which|verify`: the audit trail, what was live when, and whether log, versions
 //! and evidence are still what they were.
 
+use std::collections::BTreeMap;
+
 use super::movement;
 use super::place::{self, Actor, Place};
 use crate::base::{Digest, Slug, Timestamp};
@@ -8,10 +10,10 @@ use crate::command::{CommandError, Project};
 use crate::registry::entry::Action;
 use crate::registry::lifecycle::MoveKind;
 use crate::registry::reference::{HashPrefix, VersionRef};
-use crate::registry::repair::{RepairError, Repaired};
+use crate::registry::repair::Repaired;
+use crate::registry::signature::{self, PublicKey, SignatureFault};
 use crate::registry::verify::Finding;
 use crate::registry::{Channel, Entry, Log, State, Status};
-use crate::store::registry::folder::FolderRepairError;
 use crate::store::registry::{self, Backend as _, FolderRegistry, RegistryError};
 
 /// The log of one prompt.
@@ -128,21 +130,8 @@ pub fn repair_merge(
     actor: &Actor,
 ) -> Result<(Place, Repaired), CommandError> {
     let place = place::named(project, slug)?;
-    let stamp = actor.stamp(project)?;
-    match place.registry.repair_merge(&place.slug, stamp) {
-        Ok(repaired) => Ok((place, repaired)),
-        Err(FolderRepairError::Registry(error)) => Err(error.into()),
-        Err(FolderRepairError::Repair(error)) => {
-            let help = match &error {
-                RepairError::NotForked => "there is nothing to do",
-                RepairError::Damaged(_) => "restore the log from git, then merge again",
-                RepairError::VersionTwice { .. } => {
-                    "rename the file of one of the two, and take its line out of the log"
-                }
-            };
-            Err(CommandError::usage(error.to_string(), help))
-        }
-    }
+    let repaired = place.repair_merge(project, actor.stamp(project)?)?;
+    Ok((place, repaired))
 }
 
 /// What verification found in one prompt.
@@ -158,6 +147,10 @@ pub struct Verified {
     pub head: Option<Digest>,
     /// What is wrong.
     pub findings: Vec<Finding>,
+    /// Who signed how many of its lines.
+    pub keys: BTreeMap<PublicKey, usize>,
+    /// What is wrong with the signatures on its lines.
+    pub signatures: Vec<SignatureFault>,
     /// The command that mends it, where one does.
     pub help: Option<String>,
 }
@@ -170,7 +163,16 @@ pub fn verify(
     project: &Project,
     slug: Option<&str>,
     head: Option<&str>,
+    trusted: &[String],
 ) -> Result<Vec<Verified>, CommandError> {
+    let trusted = trusted.iter().map(|key| key.parse());
+    let trusted: Result<Vec<PublicKey>, _> = trusted.collect();
+    let trusted = trusted.map_err(|error| {
+        CommandError::usage(
+            error.to_string(),
+            "name the key that `gate prompt verify` shows for a log that you trust",
+        )
+    })?;
     let head: Option<Digest> = match head {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| {
@@ -192,7 +194,14 @@ pub fn verify(
         let is_fork = matches!(&log, Err(RegistryError::Log(error)) if error.is_fork());
         let help = format!("gate prompt log {} --repair-merge", place.slug);
         let log = log.ok();
+        let signatures = place.registry.signatures(&place.slug)?;
+        let checked = log
+            .as_ref()
+            .map(|log| signature::check(&place.slug, log, &signatures, &trusted));
+        let signature::Checked { keys, faults } = checked.unwrap_or_default();
         verified.push(Verified {
+            keys,
+            signatures: faults,
             help: is_fork.then_some(help),
             log: place.path("log.jsonl"),
             entries: log.as_ref().map_or(0, |log| log.entries().len()),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::look;
 use super::place::{self, Place};
+use super::tenant;
 use crate::base::{Diagnostic, Diagnostics, Fields, Slug, Source, Span, json as documents};
 use crate::command::versions::Resolved;
 use crate::command::{CommandError, Project};
@@ -39,13 +40,27 @@ pub struct Got {
 /// # Errors
 /// When it can not be found, or the values do not fit its variables.
 pub fn get(project: &Project, wanted: Wanted<'_>) -> Result<Got, CommandError> {
-    let (base, version) = place::referred(project, wanted.version, &Channel::stable())?;
-    let (place, resolved, note) = match wanted.variant {
-        None => {
-            let resolved = look::resolve(project, &base, &version)?;
-            (base, resolved, None)
+    let (place, resolved, note) = match (tenant::find(project, wanted.version), wanted.variant) {
+        (Some(found), None) => {
+            let (place, resolved) = found?;
+            (place, resolved, None)
         }
-        Some(variant) => of_variant(project, base, &version, variant)?,
+        (Some(_), Some(_)) => {
+            return Err(CommandError::usage(
+                "a tenant's layer has no variants",
+                "leave out --variant, or name the variant's own prompt: slug/variant#tenant",
+            ));
+        }
+        (None, variant) => {
+            let (base, version) = place::referred(project, wanted.version, &Channel::stable())?;
+            match variant {
+                None => {
+                    let resolved = look::resolve(project, &base, &version)?;
+                    (base, resolved, None)
+                }
+                Some(variant) => of_variant(project, base, &version, variant)?,
+            }
+        }
     };
     let mut document = crate::prompt::version::to_json(&resolved.prompt);
     let messages = match wanted.values {

@@ -1,6 +1,7 @@
 //! `gate prompt lint`: what is allowed in a prompt and probably not meant.
 
 use super::place::{self, Place};
+use super::tenant;
 use crate::base::{Diagnostic, Diagnostics, Slug, Span, text};
 use crate::command::{CommandError, Project};
 use crate::prompt::{PromptVersion, VariableKind};
@@ -47,8 +48,23 @@ pub fn lint(project: &Project, wanted: Option<&str>) -> Result<Linted, CommandEr
         for number in numbers {
             lint_version(&place, &VersionRef::Number(number), &mut linted)?;
         }
+        lint_layers(project, &place, &mut linted)?;
     }
     Ok(linted)
+}
+
+/// Checks that the newest layer of each tenant still makes a version.
+fn lint_layers(project: &Project, place: &Place, linted: &mut Linted) -> Result<(), CommandError> {
+    for tenant in place.registry.tenants(&place.slug)? {
+        let wanted = format!("{}#{tenant}", place.slug);
+        match tenant::find(project, &wanted) {
+            Some(Ok((_, merged))) => check(&merged.prompt, &mut linted.found),
+            Some(Err(CommandError::Findings(found))) => linted.found.extend(found),
+            Some(Err(other)) => return Err(other),
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 fn lint_version(

@@ -76,6 +76,9 @@ pub fn find(project: &Project, wanted: &str) -> Result<Resolved, CommandError> {
             head: None,
         });
     }
+    if let Some(found) = super::tenant::find(project, wanted) {
+        return Ok(found?.1);
+    }
     let (place, version) = place::referred(project, wanted, &Channel::latest())?;
     resolve(project, &place, &version)
 }
@@ -101,10 +104,16 @@ pub fn diff(
     before: &str,
     after: &str,
 ) -> Result<(Resolved, Resolved, String), CommandError> {
-    let (place, version) = place::referred(project, before, &Channel::stable())?;
-    let old = resolve(project, &place, &version)?;
+    let (place, old) = match super::tenant::find(project, before) {
+        Some(found) => found?,
+        None => {
+            let (place, version) = place::referred(project, before, &Channel::stable())?;
+            let old = resolve(project, &place, &version)?;
+            (place, old)
+        }
+    };
     // `slug@v7 v8` means v8 of the same prompt.
-    let bare: Option<VersionRef> = if after.contains('@') {
+    let bare: Option<VersionRef> = if after.contains(['@', '#']) {
         None
     } else {
         after.parse().ok()

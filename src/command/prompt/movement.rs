@@ -96,13 +96,13 @@ pub fn rollback(
     let target = to.or_else(|| state.previous(&channel)).unwrap_or_default();
     // A channel never points to what can not be read.
     registry::find(&place.registry, &place.slug, &VersionRef::Number(target))?;
-    place.registry.commit(&place.slug, &change)?;
+    place.commit(project, &change)?;
     Ok(Moved {
         from: state.channel(&channel),
         to: target,
         live: live(&state, &channel, target, at),
         passed_over: Vec::new(),
-        written: vec![place.path("log.jsonl")],
+        written: place.log_files(project),
         slug: place.slug,
         channel,
     })
@@ -206,14 +206,14 @@ pub fn approve(
     let by = stamp.by.clone();
     let change = movement::approve(&state, &settings, number, &channel, stamp)
         .map_err(|error| move_error(&error))?;
-    let log = place.registry.commit(&place.slug, &change)?;
+    let log = place.commit(project, &change)?;
     let given = State::of(&log).approvals(number, &channel).count();
     Ok(Changed {
         now: format!(
             "approved for {channel} by {by}: {given} of {}",
             settings.approvals(&channel)
         ),
-        written: vec![place.path("log.jsonl")],
+        written: place.log_files(project),
         slug: place.slug,
         number,
     })
@@ -233,10 +233,10 @@ pub fn set_status(
     let stamp = actor.stamp(project)?;
     let change =
         movement::set_status(&state, number, status, stamp).map_err(|error| move_error(&error))?;
-    place.registry.commit(&place.slug, &change)?;
+    place.commit(project, &change)?;
     Ok(Changed {
         now: format!("is {} now", status.word()),
-        written: vec![place.path("log.jsonl")],
+        written: place.log_files(project),
         slug: place.slug,
         number,
     })

@@ -6,9 +6,12 @@ use crate::base::{Diagnostics, Slug};
 use crate::command::suites;
 use crate::command::{CommandError, Project};
 use crate::registry::reference::{PromptRef, ReferenceError, VersionRef, parse_slug};
-use crate::registry::{Channel, PromptSettings, Stamp, State, settings};
+use crate::registry::repair::{RepairError, Repaired};
+use crate::registry::signature::{self, SigningKey};
+use crate::registry::{Change, Channel, Log, PromptSettings, Stamp, State, settings};
 use crate::settings::Origin;
 use crate::store::git::Git;
+use crate::store::registry::folder::FolderRepairError;
 use crate::store::registry::{Backend, FolderRegistry};
 
 /// A prompt in its registry.
@@ -57,6 +60,55 @@ impl Place {
         self.registry.name_of(&self.slug, file)
     }
 
+    /// Carries out a change, and signs its lines where the environment holds a key.
+    ///
+    /// # Errors
+    /// When the key is none, another change came first, or writing failed.
+    pub fn commit(&self, project: &Project, change: &Change) -> Result<Log, CommandError> {
+        let key = signing_key(project)?;
+        let log = self.registry.commit(&self.slug, change)?;
+        let before = log.entries().len().saturating_sub(change.drafts.len());
+        self.sign(key.as_ref(), &log, before)?;
+        Ok(log)
+    }
+
+    /// Signs the lines of the log from one on.
+    fn sign(&self, key: Option<&SigningKey>, log: &Log, from: usize) -> Result<(), CommandError> {
+        let Some(key) = key else {
+            return Ok(());
+        };
+        let new = log.entries().iter().skip(from);
+        let lines: String = new
+            .map(|entry| key.sign(&self.slug, entry.digest))
+            .collect();
+        Ok(self.registry.add_signatures(&self.slug, &lines)?)
+    }
+
+    /// Chains two merged branches of the log into one, and signs what was chained anew.
+    ///
+    /// # Errors
+    /// When the log is no merge of two branches, or something else is wrong with it.
+    pub fn repair_merge(&self, project: &Project, stamp: Stamp) -> Result<Repaired, CommandError> {
+        let key = signing_key(project)?;
+        let repaired = match self.registry.repair_merge(&self.slug, stamp) {
+            Ok(repaired) => repaired,
+            Err(FolderRepairError::Registry(error)) => return Err(error.into()),
+            Err(FolderRepairError::Repair(error)) => return Err(repair_error(&error)),
+        };
+        self.sign(key.as_ref(), &repaired.log, repaired.kept)?;
+        Ok(repaired)
+    }
+
+    /// The files that every change writes, relative to the project's root.
+    #[must_use]
+    pub fn log_files(&self, project: &Project) -> Vec<String> {
+        let mut files = vec![self.path("log.jsonl")];
+        if matches!(signing_key(project), Ok(Some(_))) {
+            files.push(self.path(signature::FILE));
+        }
+        files
+    }
+
     fn is_there(&self) -> Result<bool, CommandError> {
         let there = !self.registry.versions(&self.slug)?.is_empty();
         Ok(there || !self.registry.log_text(&self.slug)?.text.is_empty())
@@ -95,6 +147,31 @@ impl Actor {
         let given = given.filter(|by| !by.is_empty()).map(str::to_owned);
         given.or_else(|| Git::identity(project.root.path()))
     }
+}
+
+fn repair_error(error: &RepairError) -> CommandError {
+    let help = match error {
+        RepairError::NotForked => "there is nothing to do",
+        RepairError::Damaged(_) => "restore the log from git, then merge again",
+        RepairError::VersionTwice { .. } => {
+            "rename the file of one of the two, and take its line out of the log"
+        }
+    };
+    CommandError::usage(error.to_string(), help)
+}
+
+/// The key that the environment holds.
+fn signing_key(project: &Project) -> Result<Option<SigningKey>, CommandError> {
+    let Some(secret) = project.secret("GATE_SIGNING_KEY") else {
+        return Ok(None);
+    };
+    let key = SigningKey::of_seed(secret.expose());
+    key.map(Some).map_err(|error| {
+        CommandError::usage(
+            format!("GATE_SIGNING_KEY: {error}"),
+            "make one with: openssl rand -hex 32",
+        )
+    })
 }
 
 /// The log is read by people: its words hold nothing that shows other than it is.

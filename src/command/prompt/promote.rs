@@ -95,13 +95,13 @@ pub fn promote(project: &Project, wanted: &Wanted<'_>) -> Result<Promoted, Comma
     };
     let passed_over = promotion.passed_over.clone();
     let change = promotion.change(stamp).map_err(|_| no_reason())?;
-    place.registry.commit(&place.slug, &change)?;
+    place.commit(project, &change)?;
     let files = place.registry.versions(&place.slug)?;
     let file = files
         .into_iter()
         .find(|file| file.number == candidate.number);
     let mut written: Vec<String> = file.into_iter().map(|file| file.name).collect();
-    written.push(place.path("log.jsonl"));
+    written.extend(place.log_files(project));
     written.extend(change.evidence.iter().map(|copy| place.path(&copy.path)));
     Ok(Promoted::Done(Box::new(Moved {
         slug: place.slug,

@@ -13,6 +13,7 @@ use crate::base::{Digest, Slug, Source};
 use crate::prompt::Form;
 use crate::registry::reference::parse_number;
 use crate::registry::repair::{self, RepairError, Repaired};
+use crate::registry::signature;
 use crate::registry::{Change, Log, Stamp};
 use crate::store::{Lock, ProjectRoot, fs};
 
@@ -77,6 +78,11 @@ impl FolderRegistry {
         Ok(self.root.resolve_folder(&name)?)
     }
 
+    /// A folder within a prompt's.
+    pub(super) fn folder_of(&self, slug: &Slug, inner: &str) -> Result<Utf8PathBuf, RegistryError> {
+        Ok(self.root.resolve_folder(&self.name_of(slug, inner))?)
+    }
+
     /// Takes the lock of a prompt: readers need none, since every file is replaced as a whole.
     fn lock(&self, slug: &Slug) -> Result<Lock, RegistryError> {
         let locks = fs::state_folder(&self.root, "locks")?;
@@ -95,6 +101,26 @@ impl FolderRegistry {
         let repaired = repair::repair_merge(&self.log_text(slug)?, stamp)?;
         self.write_log(slug, &repaired.log)?;
         Ok(repaired)
+    }
+
+    /// The signatures on lines of a prompt's log; empty where there is none.
+    ///
+    /// # Errors
+    /// When they can not be read.
+    pub fn signatures(&self, slug: &Slug) -> Result<Arc<Source>, RegistryError> {
+        let name = self.name_of(slug, signature::FILE);
+        let found = self.read_optional(name.clone(), MAX_LOG)?;
+        Ok(found.unwrap_or_else(|| Source::new(name, "")))
+    }
+
+    /// Adds signatures on lines of a prompt's log.
+    ///
+    /// # Errors
+    /// When they can not be written.
+    pub fn add_signatures(&self, slug: &Slug, lines: &str) -> Result<(), RegistryError> {
+        let _lock = self.lock(slug)?;
+        let path = self.root.resolve(&self.name_of(slug, signature::FILE))?;
+        Ok(fs::append(&path, lines.as_bytes())?)
     }
 
     fn write_log(&self, slug: &Slug, log: &Log) -> Result<(), RegistryError> {
@@ -161,7 +187,7 @@ impl FolderRegistry {
 
 /// Names in a folder, each with whether it is a folder itself; none of a folder that is not there.
 /// Links are left out: what a link names is found by its own name.
-fn entries(path: &Utf8Path) -> Result<Vec<(String, bool)>, RegistryError> {
+pub(super) fn entries(path: &Utf8Path) -> Result<Vec<(String, bool)>, RegistryError> {
     let error = |source| RegistryError::List {
         path: path.to_string(),
         source,
@@ -206,7 +232,7 @@ pub enum FolderRepairError {
 }
 
 /// Number and form of a version by the name of its file.
-fn version_name(name: &str) -> Option<(u32, Form)> {
+pub(super) fn version_name(name: &str) -> Option<(u32, Form)> {
     let (stem, extension) = name.strip_prefix('v')?.split_once('.')?;
     let (_, form) = FORMS.iter().find(|(known, _)| *known == extension)?;
     Some((parse_number(stem)?, *form))
