@@ -32,25 +32,80 @@ struct Scenario {
 }
 
 const SCENARIOS: [Scenario; 6] = [
-    Scenario { name: "overhead", cases: 10_000, concurrency: 64, latency: Latency::Fixed(0) },
-    Scenario { name: "ideal", cases: 1_000, concurrency: 64, latency: Latency::Fixed(50) },
-    Scenario { name: "compare-2000", cases: 2_000, concurrency: 64, latency: Latency::Fixed(50) },
-    Scenario { name: "lognormal", cases: 10_000, concurrency: 256, latency: Latency::LogNormal { median_ms: 200.0, sigma: 0.5 } },
-    Scenario { name: "one", cases: 1, concurrency: 32, latency: Latency::Fixed(0) },
-    Scenario { name: "memory", cases: 100_000, concurrency: 64, latency: Latency::Fixed(0) },
+    Scenario {
+        name: "overhead",
+        cases: 10_000,
+        concurrency: 64,
+        latency: Latency::Fixed(0),
+    },
+    Scenario {
+        name: "ideal",
+        cases: 1_000,
+        concurrency: 64,
+        latency: Latency::Fixed(50),
+    },
+    Scenario {
+        name: "compare-2000",
+        cases: 2_000,
+        concurrency: 64,
+        latency: Latency::Fixed(50),
+    },
+    Scenario {
+        name: "lognormal",
+        cases: 10_000,
+        concurrency: 256,
+        latency: Latency::LogNormal {
+            median_ms: 200.0,
+            sigma: 0.5,
+        },
+    },
+    Scenario {
+        name: "one",
+        cases: 1,
+        concurrency: 32,
+        latency: Latency::Fixed(0),
+    },
+    Scenario {
+        name: "memory",
+        cases: 100_000,
+        concurrency: 64,
+        latency: Latency::Fixed(0),
+    },
 ];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
     if let [mode, url, requests, concurrency] = arguments.as_slice()
         && mode == "--bare"
     {
-        bare(url, requests.parse().expect("a number"), concurrency.parse().expect("a number"));
+        bare(
+            url,
+            requests.parse().expect("a number"),
+            concurrency.parse().expect("a number"),
+        );
         return;
     }
     let wanted = arguments.first().map(String::as_str);
-    println!("{:<14}{:>9}{:>7}{:>10}{:>10}{:>12}{:>12}{:>8}{:>10}{:>10}", "scenario", "requests", "at once", "wall s", "ideal s", "gate us/req", "bare us/req", "ratio", "peak MiB", "in flight");
-    for scenario in SCENARIOS.iter().filter(|scenario| wanted.is_none_or(|name| name == scenario.name)) {
+    println!(
+        "{:<14}{:>9}{:>7}{:>10}{:>10}{:>12}{:>12}{:>8}{:>10}{:>10}",
+        "scenario",
+        "requests",
+        "at once",
+        "wall s",
+        "ideal s",
+        "gate us/req",
+        "bare us/req",
+        "ratio",
+        "peak MiB",
+        "in flight"
+    );
+    for scenario in SCENARIOS
+        .iter()
+        .filter(|scenario| wanted.is_none_or(|name| name == scenario.name))
+    {
         if wanted.is_none() && scenario.name == "memory" {
             continue;
         }
@@ -74,16 +129,36 @@ struct Cost {
 fn measure(command: &mut Command) -> Cost {
     let used = || {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("resource usage");
-        let seconds = |time: nix::sys::time::TimeVal| Duration::new(time.tv_sec().unsigned_abs(), u32::try_from(time.tv_usec()).unwrap_or(0) * 1_000);
-        (seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss())
+        let seconds = |time: nix::sys::time::TimeVal| {
+            Duration::new(
+                time.tv_sec().unsigned_abs(),
+                u32::try_from(time.tv_usec()).unwrap_or(0) * 1_000,
+            )
+        };
+        (
+            seconds(usage.user_time()) + seconds(usage.system_time()),
+            usage.max_rss(),
+        )
     };
     let (before, _) = used();
     let begun = Instant::now();
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("the command runs");
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("the command runs");
     let wall = begun.elapsed();
     let (after, peak) = used();
-    assert!(status.code().is_some_and(|code| code < 2 || code == 4), "{command:?}: {status}");
-    Cost { wall, cpu: after - before, peak_mib: peak as f64 / 1024.0 }
+    assert!(
+        status.code().is_some_and(|code| code < 2 || code == 4),
+        "{command:?}: {status}"
+    );
+    Cost {
+        wall,
+        cpu: after - before,
+        peak_mib: peak as f64 / 1024.0,
+    }
 }
 
 fn gate(folder: &Path, arguments: &[&str]) -> Command {
@@ -97,19 +172,52 @@ fn run(scenario: &Scenario) {
     let folder = project(&server.url, scenario.cases);
     let concurrency = scenario.concurrency.to_string();
     let requests = 2 * scenario.cases;
-    let cost = measure(&mut gate(folder.path(), &["compare", "v1", "v2", "-j", &concurrency, "--quiet", "--json", "out.json", "--junit", "out.xml"]));
+    let cost = measure(&mut gate(
+        folder.path(),
+        &[
+            "compare",
+            "v1",
+            "v2",
+            "-j",
+            &concurrency,
+            "--quiet",
+            "--json",
+            "out.json",
+            "--junit",
+            "out.xml",
+        ],
+    ));
     let served = server.served.load(Ordering::SeqCst);
     assert_eq!(served, requests as u64, "requests served");
     let in_flight = server.mean_in_flight();
-    let bare = measure(Command::new(std::env::current_exe().expect("this program")).args(["--bare", &server.url, &requests.to_string(), &concurrency]));
+    let bare = measure(
+        Command::new(std::env::current_exe().expect("this program")).args([
+            "--bare",
+            &server.url,
+            &requests.to_string(),
+            &concurrency,
+        ]),
+    );
     let micros = |cost: &Cost| cost.cpu.as_secs_f64() * 1e6 / requests as f64;
     let ideal = match scenario.latency {
         Latency::Fixed(ms) => requests as f64 * ms as f64 / 1e3 / scenario.concurrency as f64,
-        Latency::LogNormal { median_ms, sigma } => requests as f64 * median_ms / 1e3 * (sigma * sigma / 2.0).exp() / scenario.concurrency as f64,
+        Latency::LogNormal { median_ms, sigma } => {
+            requests as f64 * median_ms / 1e3 * (sigma * sigma / 2.0).exp()
+                / scenario.concurrency as f64
+        }
     };
     println!(
         "{:<14}{:>9}{:>7}{:>10.2}{:>10.2}{:>12.1}{:>12.1}{:>8.2}{:>10.1}{:>10.3}",
-        scenario.name, requests, scenario.concurrency, cost.wall.as_secs_f64(), ideal, micros(&cost), micros(&bare), micros(&cost) / micros(&bare), cost.peak_mib, in_flight / scenario.concurrency as f64
+        scenario.name,
+        requests,
+        scenario.concurrency,
+        cost.wall.as_secs_f64(),
+        ideal,
+        micros(&cost),
+        micros(&bare),
+        micros(&cost) / micros(&bare),
+        cost.peak_mib,
+        in_flight / scenario.concurrency as f64
     );
 }
 
@@ -117,19 +225,39 @@ fn run(scenario: &Scenario) {
 fn cached() {
     let server = Server::start(Latency::Fixed(0));
     let folder = project(&server.url, 10_000);
-    let arguments = ["compare", "v1", "v2", "-j", "64", "--quiet", "--json", "out.json", "--junit", "out.xml"];
+    let arguments = [
+        "compare", "v1", "v2", "-j", "64", "--quiet", "--json", "out.json", "--junit", "out.xml",
+    ];
     measure(&mut gate(folder.path(), &arguments));
     let before = server.served.load(Ordering::SeqCst);
     let cost = measure(&mut gate(folder.path(), &arguments));
-    assert_eq!(server.served.load(Ordering::SeqCst), before, "nothing is sent");
-    println!("cached: 10,000 cases x 2 with JSON and JUnit: {:.3} s of CPU, {:.3} s wall", cost.cpu.as_secs_f64(), cost.wall.as_secs_f64());
+    assert_eq!(
+        server.served.load(Ordering::SeqCst),
+        before,
+        "nothing is sent"
+    );
+    println!(
+        "cached: 10,000 cases x 2 with JSON and JUnit: {:.3} s of CPU, {:.3} s wall",
+        cost.cpu.as_secs_f64(),
+        cost.wall.as_secs_f64()
+    );
 }
 
 fn start() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut cpu: Vec<f64> = (0..20).map(|_| measure(&mut gate(folder.path(), &["--version"])).cpu.as_secs_f64() * 1e3).collect();
+    let mut cpu: Vec<f64> = (0..20)
+        .map(|_| {
+            measure(&mut gate(folder.path(), &["--version"]))
+                .cpu
+                .as_secs_f64()
+                * 1e3
+        })
+        .collect();
     cpu.sort_by(f64::total_cmp);
-    println!("gate --version: {:.2} ms of CPU (median of 20)", cpu.get(10).copied().unwrap_or_default());
+    println!(
+        "gate --version: {:.2} ms of CPU (median of 20)",
+        cpu.get(10).copied().unwrap_or_default()
+    );
 }
 
 /// A project of generated cases.
@@ -140,9 +268,19 @@ fn project(url: &str, cases: usize) -> tempfile::TempDir {
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("the folder");
         std::fs::write(path, text).expect("the file");
     };
-    write("evals/bench.yaml", &format!("gate: suite/1\nprompt: bench\ndataset: ../cases.jsonl\nmodels: [{{ name: main, provider: openai, model: bench, base_url: \"{url}\" }}]\nscorers: [{{ type: equals, value: \"{{{{expected}}}}\", transform: [trim] }}]\n"));
+    write(
+        "evals/bench.yaml",
+        &format!(
+            "gate: suite/1\nprompt: bench\ndataset: ../cases.jsonl\nmodels: [{{ name: main, provider: openai, model: bench, base_url: \"{url}\" }}]\nscorers: [{{ type: equals, value: \"{{{{expected}}}}\", transform: [trim] }}]\n"
+        ),
+    );
     for number in [1, 2] {
-        write(&format!("prompts/bench/v{number}.yaml"), &format!("gate: prompt/1\nversion: {number}\nparams: {{ temperature: 0 }}\nvariables: {{ ticket: {{ type: string, max_length: 500 }} }}\nmessages:\n  - {{ role: system, content: \"You sort support tickets of a software company, version {number}. Answer with one word: billing, bug or other.\" }}\n  - {{ role: user, content: \"{{{{ticket}}}}\" }}\n"));
+        write(
+            &format!("prompts/bench/v{number}.yaml"),
+            &format!(
+                "gate: prompt/1\nversion: {number}\nparams: {{ temperature: 0 }}\nvariables: {{ ticket: {{ type: string, max_length: 500 }} }}\nmessages:\n  - {{ role: system, content: \"You sort support tickets of a software company, version {number}. Answer with one word: billing, bug or other.\" }}\n  - {{ role: user, content: \"{{{{ticket}}}}\" }}\n"
+            ),
+        );
     }
     let file = std::fs::File::create(folder.path().join("cases.jsonl")).expect("the file");
     let mut file = std::io::BufWriter::new(file);
@@ -155,7 +293,10 @@ fn project(url: &str, cases: usize) -> tempfile::TempDir {
 
 /// The same calls without us: so many requests, so many at once, each reply read whole.
 fn bare(url: &str, requests: usize, concurrency: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a client");
         let address = format!("{url}/chat/completions");
@@ -193,30 +334,59 @@ impl Server {
         let span = Arc::new((AtomicU64::new(u64::MAX), AtomicU64::new(0)));
         let (counter, time, ends) = (Arc::clone(&served), Arc::clone(&busy), Arc::clone(&span));
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async move {
                 let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-                send.send(listener.local_addr().expect("an address")).expect("a listener");
+                send.send(listener.local_addr().expect("an address"))
+                    .expect("a listener");
                 let begun = Instant::now();
                 let mut tasks = tokio::task::JoinSet::new();
                 while let Ok((stream, _)) = listener.accept().await {
-                    tasks.spawn(serve(stream, latency, Arc::clone(&counter), Arc::clone(&time), Arc::clone(&ends), begun));
+                    tasks.spawn(serve(
+                        stream,
+                        latency,
+                        Arc::clone(&counter),
+                        Arc::clone(&time),
+                        Arc::clone(&ends),
+                        begun,
+                    ));
                 }
             });
         });
         let address = receive.recv().expect("the server starts");
-        Self { url: format!("http://{address}/v1"), served, busy, span }
+        Self {
+            url: format!("http://{address}/v1"),
+            served,
+            busy,
+            span,
+        }
     }
 
     fn mean_in_flight(&self) -> f64 {
-        let (first, last) = (self.span.0.load(Ordering::SeqCst), self.span.1.load(Ordering::SeqCst));
+        let (first, last) = (
+            self.span.0.load(Ordering::SeqCst),
+            self.span.1.load(Ordering::SeqCst),
+        );
         self.busy.load(Ordering::SeqCst) as f64 / last.saturating_sub(first).max(1) as f64
     }
 }
 
-async fn serve(mut stream: tokio::net::TcpStream, latency: Latency, served: Arc<AtomicU64>, busy: Arc<AtomicU64>, span: Arc<(AtomicU64, AtomicU64)>, begun: Instant) {
+async fn serve(
+    mut stream: tokio::net::TcpStream,
+    latency: Latency,
+    served: Arc<AtomicU64>,
+    busy: Arc<AtomicU64>,
+    span: Arc<(AtomicU64, AtomicU64)>,
+    begun: Instant,
+) {
     let _ = stream.set_nodelay(true);
-    let reply = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{REPLY}", REPLY.len());
+    let reply = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{REPLY}",
+        REPLY.len()
+    );
     let (mut buffer, mut filled) = (vec![0u8; 16 * 1024], 0);
     loop {
         let Some(end) = request_end(&buffer[..filled]) else {
@@ -232,15 +402,26 @@ async fn serve(mut stream: tokio::net::TcpStream, latency: Latency, served: Arc<
         let number = served.fetch_add(1, Ordering::SeqCst);
         let wait = match latency {
             Latency::Fixed(ms) => Duration::from_millis(ms),
-            Latency::LogNormal { median_ms, sigma } => Duration::from_secs_f64(median_ms / 1e3 * (sigma * normal(number)).exp()),
+            Latency::LogNormal { median_ms, sigma } => {
+                Duration::from_secs_f64(median_ms / 1e3 * (sigma * normal(number)).exp())
+            }
         };
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
         let left = begun.elapsed();
-        busy.fetch_add(u64::try_from((left - arrived).as_micros()).unwrap_or(0), Ordering::SeqCst);
-        span.0.fetch_min(u64::try_from(arrived.as_micros()).unwrap_or(0), Ordering::SeqCst);
-        span.1.fetch_max(u64::try_from(left.as_micros()).unwrap_or(0), Ordering::SeqCst);
+        busy.fetch_add(
+            u64::try_from((left - arrived).as_micros()).unwrap_or(0),
+            Ordering::SeqCst,
+        );
+        span.0.fetch_min(
+            u64::try_from(arrived.as_micros()).unwrap_or(0),
+            Ordering::SeqCst,
+        );
+        span.1.fetch_max(
+            u64::try_from(left.as_micros()).unwrap_or(0),
+            Ordering::SeqCst,
+        );
         if stream.write_all(reply.as_bytes()).await.is_err() {
             return;
         }
@@ -253,7 +434,8 @@ fn request_end(buffer: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(&buffer[..head]).ok()?;
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
     });
     let end = head + length.unwrap_or(0);
     (buffer.len() >= end).then_some(end)
