@@ -333,7 +333,11 @@ pub fn read_line(line: &[u8], cases: &CaseIndex) -> Result<Line, CodecError> {
 fn trial_of(trial: &TrialBody<'_>, cases: &CaseIndex) -> Result<TrialId, CodecError> {
     let case = cases.get(trial.case.as_ref());
     let case = *case.ok_or_else(|| CodecError::UnknownCase(trial.case.to_string()))?;
-    Ok(TrialId { case, arm: trial.arm, repeat: trial.repeat })
+    Ok(TrialId {
+        case,
+        arm: trial.arm,
+        repeat: trial.repeat,
+    })
 }
 
 /// Reads the line of an attempt whose sum was checked before.
@@ -368,7 +372,10 @@ fn read_event(kind: &str, line: &[u8], cases: &CaseIndex) -> Result<Event, Codec
         "case_planned" => Event::CasePlanned(Box::new(read_case(&serde_json::from_slice(line)?)?)),
         "run_resumed" => {
             let body: ResumedBody<'_> = serde_json::from_slice(line)?;
-            Event::RunResumed { tool: body.tool.into_owned(), offline: body.offline }
+            Event::RunResumed {
+                tool: body.tool.into_owned(),
+                offline: body.offline,
+            }
         }
         "attempt_started" => {
             let body: StartedBody<'_> = serde_json::from_slice(line)?;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::base::{RunId, Timestamp};
 use super::fs;
+use crate::base::{RunId, Timestamp};
 use crate::dataset::Case;
 use crate::record::codec::{self, CaseIndex, CodecError};
 use crate::record::{AttemptFinished, Event, Fold, LogSpan, Run, RunHeader, TrialFinished};
@@ -476,14 +476,24 @@ impl LogTexts {
     /// When the file can not be opened.
     pub fn open(path: &Utf8Path, cases: &[Case]) -> Result<Self, RunLogError> {
         let file = File::open(path);
-        let file = file.map_err(|source| RunLogError::Io { action: "open", path: path.to_owned(), source })?;
-        Ok(Self { file: Some(file), index: codec::index_cases(cases) })
+        let file = file.map_err(|source| RunLogError::Io {
+            action: "open",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            file: Some(file),
+            index: codec::index_cases(cases),
+        })
     }
 
     /// The texts of a run that has no log.
     #[must_use]
     pub fn none() -> Self {
-        Self { file: None, index: CaseIndex::new() }
+        Self {
+            file: None,
+            index: CaseIndex::new(),
+        }
     }
 
     fn line(&self, span: LogSpan) -> Option<Vec<u8>> {
