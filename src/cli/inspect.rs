@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use camino::Utf8Path;
 
-use super::args::{CacheCommand, Global, LintArgs};
+use super::args::{CacheCommand, Global, LintArgs, ShowArgs};
 use super::exit::Exit;
 use super::output;
 use super::project::{global_layers, open, suite_layers};
@@ -12,6 +12,7 @@ use super::reports;
 use crate::base::time::parse_duration;
 use crate::base::{Severity, text};
 use crate::command::{self, CommandError, Project};
+use crate::report::sheet;
 
 pub(super) fn lint(global: &Global, args: &LintArgs) -> Result<Exit, CommandError> {
     let mut layers = global_layers(global);
@@ -43,6 +44,13 @@ pub(super) fn lint(global: &Global, args: &LintArgs) -> Result<Exit, CommandErro
     let exit = if errors > 0 { Exit::Usage } else { Exit::Ok };
     output::last_line(exit, &errors_found);
     Ok(exit)
+}
+
+pub(super) fn show(global: &Global, args: &ShowArgs) -> Result<Exit, CommandError> {
+    let project = open(global, global_layers(global), None)?;
+    let shown = command::show::show(&project, &args.run, &args.case)?;
+    print(&sheet::render(&shown.suite.report(), shown.case))?;
+    Ok(Exit::Ok)
 }
 
 fn settings_table(project: &Project) -> String {

@@ -10,10 +10,9 @@ use super::suites;
 use super::versions::Versions;
 use crate::record::Arm;
 use crate::registry::reference::VersionRef;
-use crate::report::content::{NextStep, SuiteNote};
+use crate::report::content::SuiteNote;
 use crate::store::git::Git;
 use crate::suite::{PromptLocation, Suite};
-use crate::verdict::Verdict;
 
 /// Compares two versions; those left out are chosen by the state of things.
 ///
@@ -70,7 +69,7 @@ pub async fn compare(
             break;
         }
     }
-    add_next_steps(project, &mut outcome);
+    super::next::add(project, &mut outcome);
     Ok(outcome)
 }
 
@@ -188,34 +187,4 @@ fn touches(project: &Project, suite: &Suite, changed: &[String]) -> bool {
     changed
         .iter()
         .any(|path| files.contains(path) || folders.iter().any(|folder| path.starts_with(folder)))
-}
-
-/// Commands that now make sense, by what came out.
-pub fn add_next_steps(project: &Project, outcome: &mut Outcome) {
-    let mut next = Vec::new();
-    for suite in &outcome.suites {
-        let SuiteResult::Ran(suite) = suite else {
-            continue;
-        };
-        let header = &suite.run.header;
-        let mut step = |command: String, note: &str| {
-            next.push(NextStep {
-                command,
-                note: note.to_owned(),
-            });
-        };
-        match suite.decision.verdict {
-            Verdict::Fail => step(
-                format!("gate report {} --markdown report.md", header.run_id),
-                "the lost cases with both answers side by side",
-            ),
-            Verdict::Inconclusive => step(
-                format!("gate report {} --markdown report.md", header.run_id),
-                "read the cases that differ",
-            ),
-            Verdict::Pass | Verdict::Skipped | Verdict::Error => {}
-        }
-    }
-    outcome.next.extend(next);
-    super::prompt::promote::offer(project, outcome);
 }

@@ -61,7 +61,7 @@ pub fn merge(
         check_whole(&title, &parts)?;
         outcome.suites.push(join(project, &parts)?);
     }
-    super::compare::add_next_steps(project, &mut outcome);
+    super::next::add(project, &mut outcome);
     Ok(outcome)
 }
 

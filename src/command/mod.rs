@@ -12,6 +12,7 @@ pub mod error;
 pub mod judges;
 pub mod lint;
 pub mod merge;
+pub mod next;
 pub mod outcome;
 pub mod overview;
 pub mod power;
@@ -24,6 +25,7 @@ pub mod run;
 pub mod schema;
 pub mod simulate;
 pub mod selection;
+pub mod show;
 pub mod suites;
 pub mod versions;
 

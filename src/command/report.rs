@@ -31,6 +31,6 @@ pub fn report(project: &Project, wanted: &str, no_gate: bool) -> Result<Outcome,
         decision,
         notes,
     })));
-    super::compare::add_next_steps(project, &mut outcome);
+    super::next::add(project, &mut outcome);
     Ok(outcome)
 }

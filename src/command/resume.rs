@@ -85,7 +85,7 @@ pub async fn resume(
         Box::pin(run::execute(project, prepared, Some(loaded), hooks)).await?;
     outcome.interrupt = interrupt;
     outcome.suites.push(SuiteResult::Ran(Box::new(suite_run)));
-    super::compare::add_next_steps(project, &mut outcome);
+    super::next::add(project, &mut outcome);
     Ok(outcome)
 }
 

@@ -113,7 +113,7 @@ pub async fn run(
             outcome.suites.push(result);
         }
     }
-    super::prompt::promote::offer(project, &mut outcome);
+    super::next::add(project, &mut outcome);
     Ok(outcome)
 }
 

@@ -6,10 +6,11 @@
 
 pub mod content;
 pub mod escape;
-mod number;
+pub mod number;
 mod words;
 mod exhibit;
 pub mod json;
+pub mod sheet;
 pub mod terminal;
 pub mod junit;
 pub mod markdown;

@@ -87,7 +87,7 @@ pub fn footnote(suite: &SuiteReport<'_>) -> String {
     };
     let mut sentences = Vec::new();
     sentences.extend(allowance(rule));
-    if let Some(test) = rule.decided_by {
+    if let Some(test) = rule.decided_by.filter(|_| rule.p_regression.is_some()) {
         let family = family(decision).map_or_else(String::new, |family| format!(", {family}"));
         sentences.push(format!("p: {}, one-sided{family}.", test_name(test)));
     }

@@ -37,13 +37,22 @@ pub(super) fn find(
         Ok(text) => text,
         Err(nothing) => return without_text(nothing),
     };
+    let shown = transform::shown(&spec.transform, answer.text, &transformed);
     let input = Input {
         text: &transformed,
+        shown,
         answer,
         context,
     };
     match &spec.kind {
-        Kind::Assertion(assertion) => Ok(conclude(spec, assertion.find(&input)?)),
+        Kind::Assertion(assertion) => {
+            let mut score = conclude(spec, assertion.find(&input)?);
+            if !score.pass && shown != transformed {
+                let how = transform::describe(&spec.transform);
+                score.reason = shortened(format!("{} ({how})", score.reason));
+            }
+            Ok(score)
+        }
         Kind::Judge(_) => Err(Fault::Limit(
             "a judge has no score without a reply".to_owned(),
         )),
@@ -95,6 +104,7 @@ impl ScorerSpec {
         };
         let input = Input {
             text: "",
+            shown: "",
             answer: &answer,
             context: &context,
         };

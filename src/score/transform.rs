@@ -38,6 +38,50 @@ pub enum Transform {
     JsonPath(Path),
 }
 
+impl Transform {
+    /// Its word in a suite.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Trim => "trim",
+            Self::Lowercase => "lowercase",
+            Self::CollapseWhitespace => "collapse-whitespace",
+            Self::StripMarkdown => "strip-markdown",
+            Self::ExtractJson => "extract-json",
+            Self::FirstLine => "first-line",
+            Self::LastLine => "last-line",
+            Self::RegexExtract(_) => "regex-extract",
+            Self::JsonPath(_) => "json-path",
+        }
+    }
+
+    /// Whether it takes a part of the answer, and not the whole in another form.
+    fn extracts(&self) -> bool {
+        match self {
+            Self::Trim | Self::Lowercase | Self::CollapseWhitespace | Self::StripMarkdown => false,
+            Self::ExtractJson
+            | Self::FirstLine
+            | Self::LastLine
+            | Self::RegexExtract(_)
+            | Self::JsonPath(_) => true,
+        }
+    }
+}
+
+/// The answer as a reason shows it: as it was given, or the part of it that was looked at.
+pub(super) fn shown<'t>(transforms: &[Transform], given: &'t str, changed: &'t str) -> &'t str {
+    if transforms.iter().any(Transform::extracts) {
+        changed
+    } else {
+        given
+    }
+}
+
+/// What was done to an answer, in words.
+pub(super) fn describe(transforms: &[Transform]) -> String {
+    let words: Vec<&str> = transforms.iter().map(Transform::word).collect();
+    format!("after {}", words.join(", "))
+}
+
 /// Makes a transform that has no parameter.
 type Plain = fn() -> Transform;
 

@@ -60,6 +60,7 @@ impl Account<'_> {
     fn id(&self, part: Part) -> Option<String> {
         match part {
             Part::MustPass => Some("must-pass".to_owned()),
+            Part::Rate => Some("pass-rate".to_owned()),
             Part::Floor => Some("min-pass-rate".to_owned()),
             Part::Judged(index) => self.scenario.judged.get(index).map(|rule| rule.id.clone()),
         }

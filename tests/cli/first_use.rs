@@ -172,3 +172,89 @@ fn the_judge_of_the_program_is_named_once() {
     ran.exits(0).says("gate/rubric@v1 sha256:");
     assert!(!ran.stderr.contains("gate/rubric@gate"), "{}", ran.stderr);
 }
+
+#[test]
+fn without_a_rule_a_run_reports_the_pass_rate_and_what_fails() {
+    let sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&["run", "v2", "--no-gate", "--json", "out.json"])
+        .exits(0)
+        .prints("INCONCLUSIVE  No rule decides: v2 passes 66.7 % of 3 cases")
+        .prints("watched")
+        .prints("Next  read the lost case: gate show last c2");
+    let rule = &sandbox.json("out.json")["suites"][0]["rules"][0];
+    assert_eq!(
+        (rule["id"].as_str(), rule["verdict"].as_str()),
+        (Some("pass-rate"), Some("skipped"))
+    );
+    assert_eq!(rule["estimate"], serde_json::Value::Null);
+    sandbox.write(
+        "evals/label.yaml",
+        &format!("{SUITE}policy: {{ min_pass_rate: 0.9 }}\n"),
+    );
+    let ran = sandbox.gate(&["run", "v2"]);
+    ran.prints("min-pass-rate").prints("66.7 %");
+    assert!(!ran.stdout.contains("change"), "{}", ran.stdout);
+}
+
+#[test]
+fn next_to_a_must_pass_case_the_pass_rate_is_watched() {
+    let sandbox = Sandbox::smallest();
+    let safe = CASES.replacen("\"expected\"", "\"must_pass\": true, \"expected\"", 1);
+    sandbox.write("fixtures/label.jsonl", &safe);
+    sandbox
+        .gate(&["run", "v2"])
+        .exits(0)
+        .prints("PASS")
+        .prints("66.7 %")
+        .prints("watched");
+}
+
+#[test]
+fn offline_an_answer_that_is_missing_blocks_and_none_that_is_there() {
+    let server = crate::server::Server::saying("ok");
+    let sandbox = Sandbox::remote(&server.base_url(), 5, "");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--offline"])
+        .exits(4)
+        .prints("offline, exit 4");
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    let ran = sandbox.gate(&["compare", "v1", "v2", "--offline"]);
+    ran.exits(0).prints("INCONCLUSIVE").prints("exit 0");
+    assert!(!ran.stdout.contains("offline"), "{}", ran.stdout);
+    assert_eq!(server.requests(), 10);
+}
+
+#[test]
+fn a_case_is_shown_in_full() {
+    let sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(0)
+        .prints("read the lost case: gate show last c2")
+        .prints("cases decide if v2 is as good as v1");
+    sandbox
+        .gate(&["show", "last", "c2"])
+        .exits(0)
+        .prints("c2  (fixtures/label.jsonl:2)")
+        .prints("The app crashes at start")
+        .prints("v1, passed\n  bug\n")
+        .prints("fail  equals (0.00): the answer is `Sure! That is a bug.`, not `bug`")
+        .prints("[-bug-]{+Sure! That is a bug.+}");
+    sandbox
+        .gate(&["show", "last", "c22"])
+        .exits(2)
+        .says("has no case `c22`");
+}
+
+#[test]
+fn reasons_show_the_answer_as_it_was_given() {
+    let sandbox = Sandbox::smallest();
+    sandbox.write(
+        "evals/label.yaml",
+        &SUITE.replace("[trim]", "[trim, lowercase]"),
+    );
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0).says(
+        "lost  c2  equals: the answer is `Sure! That is a bug.`, not `bug` (after trim, lowercase)",
+    );
+}

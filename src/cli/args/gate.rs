@@ -212,6 +212,15 @@ pub struct MergeArgs {
     pub no_gate: bool,
 }
 
+/// `gate show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A run's id, a unique beginning of one, or `last`.
+    pub run: String,
+    /// The id of a case.
+    pub case: String,
+}
+
 /// `gate report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {

@@ -9,7 +9,7 @@ mod statistics;
 pub use cache::CacheCommand;
 pub use gate::{
     CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, PermissionArgs, ReportArgs, ReportFiles,
-    RunArgs, SelectArgs, SuiteArgs,
+    RunArgs, SelectArgs, ShowArgs, SuiteArgs,
 };
 pub use prompt::{ActorArgs, PromptArgs, PromptCommand};
 pub use root::{Cli, Command, Global, Stop, description, parse};

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
     AbArgs, CacheCommand, CompareArgs, DecideArgs, LintArgs, MergeArgs, PowerArgs, PromptArgs,
-    ReportArgs, RunArgs, SimulateArgs,
+    ReportArgs, RunArgs, ShowArgs, SimulateArgs,
 };
 use crate::cli::exit::Exit;
 
@@ -73,6 +73,9 @@ pub enum Command {
     /// Report a stored run again, without a call.
     #[command(after_help = "Example:\n  gate report last --markdown report.md")]
     Report(ReportArgs),
+    /// Print one case of a run in full: what was asked, both answers, scores and the difference.
+    #[command(after_help = "Example:\n  gate show last ent-004")]
+    Show(ShowArgs),
     /// Join the shards of a run into one verdict.
     #[command(
         after_help = "Examples:\n  gate merge shard-1/ shard-2/ --junit gate.xml\n  gate merge 0192f3 0192f4"

@@ -14,6 +14,8 @@ use super::{
 pub struct Input<'a> {
     /// The answer's text after the scorer's transforms.
     pub text: &'a str,
+    /// The answer as reasons show it.
+    pub shown: &'a str,
     /// The answer as it came.
     pub answer: &'a Answer<'a>,
     /// What it is measured against.

@@ -30,17 +30,17 @@ impl Equals {
             return Ok(if input.text == text {
                 Finding::binary(true, "the answer is the text")
             } else {
-                let (found, wanted) = (quote(input.text), quote(text));
+                let (found, wanted) = (quote(input.shown), quote(text));
                 Finding::binary(false, format!("the answer is {found}, not {wanted}"))
             });
         }
         Ok(match serde_json::from_str::<Value>(input.text) {
             Ok(found) if same(&found, &value) => Finding::binary(true, "the answer is equal JSON"),
             Ok(_) => {
-                let (found, wanted) = (quote(input.text), quote(&print(&value)));
+                let (found, wanted) = (quote(input.shown), quote(&print(&value)));
                 Finding::binary(false, format!("the JSON {found} is not equal to {wanted}"))
             }
-            Err(_) => Finding::binary(false, format!("{} is not JSON", quote(input.text))),
+            Err(_) => Finding::binary(false, format!("{} is not JSON", quote(input.shown))),
         })
     }
 }

@@ -104,7 +104,7 @@ impl Account<'_> {
                 let rule = self.scenario.judged.get(index);
                 rule.map_or_else(String::new, |rule| self.judged_failure(rule))
             }
-            None => format!("{candidate} may not replace {baseline}."),
+            Some(Part::Rate) | None => format!("{candidate} may not replace {baseline}."),
         }
     }
 
@@ -221,6 +221,9 @@ impl Account<'_> {
     }
 
     fn inconclusive_message(&self) -> String {
+        if !self.scenario.decides() {
+            return self.no_rule_message();
+        }
         let offline = self.missing.offline;
         let undecided = self.deciding();
         if undecided.is_none() && self.missing.missing > 0 && !self.is_offline_alone() {
@@ -254,8 +257,24 @@ impl Account<'_> {
                     self.sentence(&self.floor_reason(found))
                 })
             }
-            None => String::new(),
+            Some(Part::Rate) | None => String::new(),
         }
+    }
+
+    /// What a candidate alone is like where no rule decides on it.
+    fn no_rule_message(&self) -> String {
+        let Some(found) = &self.scenario.rate else {
+            return "No rule decides: graded cases have no pass rate.".to_owned();
+        };
+        let interval = found.interval.map_or_else(String::new, |interval| {
+            format!(
+                " ({} interval {} to {})",
+                percent(interval.level),
+                percent(interval.low),
+                percent(interval.high)
+            )
+        });
+        format!("No rule decides: {}{interval}.", self.passes(found))
     }
 
     fn is_offline_alone(&self) -> bool {

@@ -9,6 +9,7 @@ use super::phrase::{count, p_value, points_long, share_of};
 use crate::verdict::policy::{OnInconclusive, Policy, Preset};
 use crate::verdict::rule::{RuleVerdict, Verdict};
 use crate::verdict::rules::family::{Finding, Judged, Kind};
+use crate::verdict::rules::scenario::Part;
 
 impl Account<'_> {
     /// The sentences below the first.
@@ -28,7 +29,8 @@ impl Account<'_> {
     }
 
     fn fail_notes(&self, notes: &mut Vec<String>) {
-        notes.extend(self.where_it_broke());
+        let worst = self.worst_segment();
+        notes.extend(worst.and_then(|worst| self.where_it_broke(worst)));
         if let Some(main) = self.main()
             && main.finding
                 == (Finding::Regression {
@@ -46,46 +48,66 @@ impl Account<'_> {
         let others: Vec<String> = parts
             .filter(|part| Some(*part) != decided)
             .filter(|part| self.scenario.vote(*part) == Some(RuleVerdict::Fail))
-            .filter_map(|part| self.id(part))
+            .filter(|part| self.id(*part).as_ref() != worst.map(|worst| &worst.id))
+            .filter_map(|part| self.named(part))
             .collect();
         if !others.is_empty() {
             notes.push(format!("Also broken: {}.", others.join(", ")));
         }
     }
 
-    /// The segment that holds most of the lost cases, where one stands out.
-    fn where_it_broke(&self) -> Option<String> {
+    /// A rule in words.
+    fn named(&self, part: Part) -> Option<String> {
+        match part {
+            Part::MustPass => Some("must-pass cases".to_owned()),
+            Part::Rate => None,
+            Part::Floor => Some("the least pass rate".to_owned()),
+            Part::Judged(index) => {
+                let rule = self.scenario.judged.get(index)?;
+                Some(match rule.kind {
+                    Kind::Main => "all cases together".to_owned(),
+                    Kind::Segment => rule.segment.clone()?,
+                    Kind::Measure | Kind::Amount => rule.id.clone(),
+                })
+            }
+        }
+    }
+
+    /// The segment that holds most of the cases that got worse, where one stands out.
+    fn worst_segment(&self) -> Option<&Judged> {
         let main = self.main()?;
-        let lost = main.evidence.pairs?.regressions;
+        let (lost, _) = main.evidence.moved;
         let failed = matches!(main.finding, Finding::Regression { .. });
         if !failed || lost < 2 {
             return None;
         }
         let stands_out = |rule: &&Judged| {
-            rule.evidence.pairs.is_some_and(|pairs| {
-                let (here, all) = (pairs.regressions as f64, lost as f64);
-                let expected = pairs.n as f64 / main.evidence.n.max(1) as f64;
-                2.0 * here > all && here / all > 1.3 * expected
-            })
+            let (here, all) = (rule.evidence.moved.0 as f64, lost as f64);
+            let expected = rule.evidence.n as f64 / main.evidence.n.max(1) as f64;
+            2.0 * here > all && here / all > 1.3 * expected
         };
         let segments = self
             .scenario
             .judged
             .iter()
             .filter(|rule| rule.kind == Kind::Segment);
-        let worst = segments.filter(stands_out).max_by_key(|rule| {
-            let pairs = rule.evidence.pairs.unwrap_or_default();
-            (pairs.regressions, Reverse(pairs.n))
-        })?;
-        let pairs = worst.evidence.pairs?;
+        let size = |rule: &&Judged| (rule.evidence.moved.0, Reverse(rule.evidence.n));
+        segments.filter(stands_out).max_by_key(size)
+    }
+
+    fn where_it_broke(&self, worst: &Judged) -> Option<String> {
+        let (lost, _) = self.main()?.evidence.moved;
+        let (here, _) = worst.evidence.moved;
         let name = worst.segment.as_deref()?;
-        let here = match pairs.regressions {
-            here if here == lost => format!("All {lost}"),
-            here => format!("{here} of the {lost}"),
+        let part = if here == lost {
+            format!("All {lost}")
+        } else {
+            format!("{here} of the {lost}")
         };
-        let share = share_of(pairs.regressions, pairs.n);
+        let share = share_of(here, worst.evidence.n);
+        let broke = if self.repeated { "got worse" } else { "broke" };
         Some(format!(
-            "{here} are in {name}: {share} of the cases there broke."
+            "{part} are in {name}: {share} of the cases there {broke}."
         ))
     }
 
@@ -123,6 +145,11 @@ impl Account<'_> {
     }
 
     fn blocking_note(&self) -> String {
+        if !self.scenario.decides() && !self.unanswered_offline {
+            return "This is not a pass. With `min_pass_rate` in the policy or `must_pass: true` on a \
+                    case, `gate run` decides."
+                .to_owned();
+        }
         if self.unanswered_offline {
             return "This is not a pass, and it blocks (offline, exit 4); run it again with access to \
                     the model."

@@ -4,7 +4,7 @@ use super::Account;
 use super::phrase::{count, list, number, p_value, percent, points, points_long, ratio};
 use crate::verdict::policy::Require;
 use crate::verdict::rule::{Estimate, RuleResult, RuleVerdict};
-use crate::verdict::rules::absolute::{Floor, MustPass};
+use crate::verdict::rules::absolute::{Floor, MustPass, Rate};
 use crate::verdict::rules::evidence::Barrier;
 use crate::verdict::rules::family::{Finding, Judged, Kind};
 use crate::verdict::rules::scenario::Part;
@@ -21,6 +21,7 @@ impl Account<'_> {
                 .must_pass
                 .as_ref()
                 .map(|found| self.must_pass(found)),
+            Part::Rate => self.scenario.rate.as_ref().map(|found| self.watched(found)),
             Part::Floor => self.scenario.floor.as_ref().map(|found| self.floor(found)),
             Part::Judged(index) => self
                 .scenario
@@ -91,40 +92,44 @@ impl Account<'_> {
     fn floor(&self, found: &Floor) -> RuleResult {
         RuleResult {
             id: "min-pass-rate".to_owned(),
-            metric: "pass".to_owned(),
             verdict: found.verdict(),
             reason: self.floor_reason(found),
             gating: true,
-            n: found.n,
-            candidate_value: found.rate,
-            estimate: found.rate,
-            ci: found.interval.map(|interval| Estimate {
-                low: interval.low,
-                high: interval.high,
-                level: interval.level,
-                method: interval.method,
-            }),
-            decided_by: found.interval.map(|interval| interval.method),
             alpha: Some(self.policy.alpha),
-            clusters: found.clusters,
-            ..RuleResult::default()
+            ..measured(&found.measured)
+        }
+    }
+
+    /// The pass rate of a candidate alone, on which no rule decides.
+    fn watched(&self, found: &Rate) -> RuleResult {
+        RuleResult {
+            id: "pass-rate".to_owned(),
+            verdict: RuleVerdict::Skipped,
+            reason: format!("{}; no rule decides on it", self.passes(found)),
+            gating: false,
+            ..measured(found)
+        }
+    }
+
+    /// How many cases pass, in words.
+    pub(super) fn passes(&self, found: &Rate) -> String {
+        let (candidate, cases) = (self.candidate(), count(found.n, "case"));
+        match found.rate {
+            None => "no case has an answer".to_owned(),
+            Some(rate) => format!("{candidate} passes {} of {cases}", percent(rate)),
         }
     }
 
     /// Why the floor holds or not.
     pub(super) fn floor_reason(&self, found: &Floor) -> String {
-        let (candidate, floor, sure) = (self.candidate(), percent(found.required), self.sure());
+        let (floor, sure) = (percent(found.required), self.sure());
         if found.graded {
             return format!("graded scores have no pass rate to hold against {floor}");
         }
-        let (Some(rate), Some(interval)) = (found.rate, found.interval) else {
+        let Some(interval) = found.measured.interval else {
             return format!("no case has an answer; {floor} of them have to pass");
         };
-        let passes = format!(
-            "{candidate} passes {} of {}",
-            percent(rate),
-            count(found.n, "case")
-        );
+        let passes = self.passes(&found.measured);
         if let Some(without) = found.doubted {
             return format!("{passes}; {}", self.doubt(without));
         }
@@ -306,6 +311,24 @@ impl Account<'_> {
     /// Whether what is missing are pairs, and not cases of the candidate alone.
     pub(super) fn missing_pairs(&self) -> bool {
         !self.scenario.judged.is_empty()
+    }
+}
+
+/// What a rule says of a measured pass rate.
+fn measured(found: &Rate) -> RuleResult {
+    RuleResult {
+        metric: "pass".to_owned(),
+        n: found.n,
+        candidate_value: found.rate,
+        ci: found.interval.map(|interval| Estimate {
+            low: interval.low,
+            high: interval.high,
+            level: interval.level,
+            method: interval.method,
+        }),
+        decided_by: found.interval.map(|interval| interval.method),
+        clusters: found.clusters,
+        ..RuleResult::default()
     }
 }
 

@@ -55,11 +55,9 @@ impl<'t> MustPass<'t> {
     }
 }
 
-/// The candidate's pass rate against the floor.
+/// The candidate's pass rate.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::verdict) struct Floor {
-    /// The rate that is required.
-    pub required: f64,
+pub(in crate::verdict) struct Rate {
     /// Finished cases.
     pub n: u64,
     /// The pass rate.
@@ -68,6 +66,29 @@ pub(in crate::verdict) struct Floor {
     pub interval: Option<RateInterval>,
     /// Clusters, where cases are grouped.
     pub clusters: Option<u64>,
+}
+
+impl Rate {
+    /// Measures the candidate; graded cases have no pass rate.
+    pub(in crate::verdict) fn of(pairing: &Pairing<'_>, fill: Fill, level: f64) -> Self {
+        let graded = pairing.table.graded;
+        let sample = pairing.candidate_rate(fill);
+        Self {
+            n: sample.shares.len() as u64,
+            rate: sample.mean().filter(|_| !graded),
+            interval: sample.interval(level).filter(|_| !graded),
+            clusters: sample.clusters.is_some().then(|| sample.units() as u64),
+        }
+    }
+}
+
+/// The candidate's pass rate against the floor.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::verdict) struct Floor {
+    /// The rate that is required.
+    pub required: f64,
+    /// The rate that was measured.
+    pub measured: Rate,
     /// The cases are graded, so that nothing passes or fails.
     pub graded: bool,
     /// What it concluded without the missing cases, where they cast doubt on it.
@@ -82,15 +103,10 @@ impl Floor {
         required: f64,
         level: f64,
     ) -> Self {
-        let graded = pairing.table.graded;
-        let sample = pairing.candidate_rate(fill);
         Self {
             required,
-            n: sample.shares.len() as u64,
-            rate: sample.mean().filter(|_| !graded),
-            interval: sample.interval(level).filter(|_| !graded),
-            clusters: sample.clusters.is_some().then(|| sample.units() as u64),
-            graded,
+            measured: Rate::of(pairing, fill, level),
+            graded: pairing.table.graded,
             doubted: None,
         }
     }
@@ -105,7 +121,7 @@ impl Floor {
 
     /// Passed when the whole interval is at or above the floor, failed when it is below.
     pub(in crate::verdict) fn plain_verdict(&self) -> RuleVerdict {
-        match self.interval {
+        match self.measured.interval {
             Some(interval) if interval.low >= self.required => RuleVerdict::Pass,
             Some(interval) if interval.high < self.required => RuleVerdict::Fail,
             Some(_) | None => RuleVerdict::Inconclusive,

@@ -7,7 +7,7 @@ use crate::stats::mean::{self, MeanTest, Sample};
 use crate::stats::paired::{self, PairedCounts, PairedTest};
 use crate::stats::proportion::{self, Tally, ZTest};
 use crate::verdict::policy::{Policy, TestChoice};
-use crate::verdict::rule::{PairsTable, TestResult};
+use crate::verdict::rule::{Estimate, PairsTable, TestResult};
 
 const WEAK: &str = "normal approximation weak";
 const APPROXIMATE: &str = "interval is approximate; mid-p decides";
@@ -203,6 +203,12 @@ fn mean_evidence(
         .map(|(baseline, candidate)| candidate - baseline);
     let mut evidence = test.map_or_else(Evidence::default, |test| of_t(&test, name, sample.len()));
     evidence.estimate = evidence.estimate.or(difference);
+    // Differences of measures from 0 to 1 lie within 1, whatever t says.
+    evidence.ci = evidence.ci.map(|ci| Estimate {
+        low: ci.low.clamp(-1.0, 1.0),
+        high: ci.high.clamp(-1.0, 1.0),
+        ..ci
+    });
     evidence.p_noninferior = mean::p_noninferior(&sample, question.margin).ok();
     evidence.barrier = unit_barrier(&sample);
     evidence.clusters = sample.clusters().map(|clusters| clusters as u64);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::absolute::{Floor, MustPass};
+use super::absolute::{Floor, MustPass, Rate};
 use super::evidence::{Barrier, Evidence};
 use super::family::{Finding, Judged, Kind, conclude};
 use super::metrics::{self, Limited};
@@ -27,6 +27,8 @@ pub(in crate::verdict) struct Ground<'t> {
 #[derive(Debug, Clone)]
 pub(in crate::verdict) struct Scenario<'t> {
     pub must_pass: Option<MustPass<'t>>,
+    /// The pass rate of a candidate alone, watched where no floor decides on it.
+    pub rate: Option<Rate>,
     pub floor: Option<Floor>,
     pub judged: Vec<Judged>,
     pub family: FamilyNote,
@@ -83,8 +85,11 @@ impl<'t> Ground<'t> {
         } else {
             conclude(&mut judged, policy)
         };
+        let table = self.pairing.table;
+        let is_watched = !table.has_baseline && !table.graded && policy.min_pass_rate.is_none();
         Scenario {
             must_pass: MustPass::of(self.pairing, fill, policy.alpha),
+            rate: is_watched.then(|| Rate::of(self.pairing, fill, policy.level())),
             floor: policy
                 .min_pass_rate
                 .map(|floor| Floor::of(self.pairing, fill, floor, policy.level())),
@@ -220,6 +225,8 @@ fn judged(id: String, metric: String, kind: Kind, limit: f64, evidence: Evidence
 pub(in crate::verdict) enum Part {
     /// The must-pass cases.
     MustPass,
+    /// The pass rate of a candidate alone.
+    Rate,
     /// The rule on pairs with this index.
     Judged(usize),
     /// The floor.
@@ -236,8 +243,9 @@ impl Scenario<'_> {
             .iter()
             .position(metric)
             .unwrap_or(self.judged.len());
-        let mut parts = Vec::with_capacity(self.judged.len() + 2);
+        let mut parts = Vec::with_capacity(self.judged.len() + 3);
         parts.extend(self.must_pass.as_ref().map(|_| Part::MustPass));
+        parts.extend(self.rate.as_ref().map(|_| Part::Rate));
         parts.extend((0..first).map(Part::Judged));
         parts.extend(self.floor.as_ref().map(|_| Part::Floor));
         parts.extend((first..self.judged.len()).map(Part::Judged));
@@ -248,6 +256,7 @@ impl Scenario<'_> {
     pub(in crate::verdict) fn vote(&self, part: Part) -> Option<RuleVerdict> {
         match part {
             Part::MustPass => self.must_pass.as_ref().map(MustPass::verdict),
+            Part::Rate => None,
             Part::Floor => self.floor.as_ref().map(Floor::verdict),
             Part::Judged(index) => {
                 let rule = self.judged.get(index).filter(|rule| rule.gating)?;
@@ -259,6 +268,12 @@ impl Scenario<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a rule has a say at all.
+    pub(in crate::verdict) fn decides(&self) -> bool {
+        let mut parts = self.parts().into_iter();
+        parts.any(|part| self.vote(part).is_some())
     }
 
     /// The first rule that says this, in the order of the list.

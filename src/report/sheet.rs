@@ -1,0 +1,165 @@
+//! One case of a run in full, for a terminal: what was asked and expected, every answer of both sides
+//! with its scores and their reasons, and the difference between the answers, word by word.
+//!
+//! Whatever comes from the dataset or a model is made visible, and is never a command to a runner.
+
+use std::fmt::Write as _;
+
+use super::content::SuiteReport;
+use super::escape::{terminal, terminal_line, workflow_lines};
+use super::exhibit;
+use crate::prompt::diff;
+use crate::record::{Arm, Outcome, TrialRecord};
+
+/// The sheet of the case with this index.
+#[must_use]
+pub fn render(suite: &SuiteReport<'_>, index: usize) -> String {
+    let mut sheet = String::new();
+    let Some((_, row, Some(case))) = suite.rows().nth(index) else {
+        return sheet;
+    };
+    let exhibit = exhibit::of(suite, index, row, Some(case));
+    let mut facts = vec![format!("{}:{}", suite.run.header.dataset.path, row.line)];
+    let segments = row.segment.iter();
+    facts.extend(segments.map(|(key, value)| format!("{key}={value}")));
+    facts.extend(case.tags.iter().map(|tag| format!("#{tag}")));
+    facts.extend(row.must_pass.then(|| "must pass".to_owned()));
+    // Writing to a `String` can not fail.
+    let _ = writeln!(sheet, "{}  ({})", row.id, facts.join(", "));
+    let _ = writeln!(sheet, "{}\n", exhibit.message);
+    let mut sheet = terminal_lines(&sheet);
+    for (name, value) in &exhibit.input {
+        block(&mut sheet, name, value);
+    }
+    if let Some(expected) = &exhibit.expected {
+        block(&mut sheet, "expected", expected);
+    }
+    for arm in suite.run.arms() {
+        for (number, trial) in suite.run.repeats(index, arm).iter().enumerate() {
+            answer(&mut sheet, suite, (arm, number), trial);
+        }
+    }
+    difference(&mut sheet, suite, index);
+    workflow_lines(&sheet).into_owned()
+}
+
+fn terminal_lines(text: &str) -> String {
+    terminal(text).into_owned()
+}
+
+/// A heading with an indented text below it.
+fn block(sheet: &mut String, heading: &str, content: &str) {
+    let _ = writeln!(sheet, "{}", terminal_line(heading));
+    indented(sheet, content);
+    sheet.push('\n');
+}
+
+fn indented(sheet: &mut String, content: &str) {
+    let content = terminal(content);
+    if content.is_empty() {
+        sheet.push_str("  (empty)\n");
+    }
+    for line in content.lines() {
+        let _ = writeln!(sheet, "  {line}");
+    }
+}
+
+fn answer(
+    sheet: &mut String,
+    suite: &SuiteReport<'_>,
+    (arm, number): (Arm, usize),
+    trial: &TrialRecord,
+) {
+    let repeats = suite.run.header.repeat;
+    let repeat = if repeats > 1 {
+        format!(", repeat {} of {repeats}", number + 1)
+    } else {
+        String::new()
+    };
+    let outcome = trial.outcome.unwrap_or(Outcome::Skipped).as_str();
+    let heading = format!("{}, {outcome}{repeat}", suite.label(arm));
+    let _ = writeln!(sheet, "{}", terminal_line(&heading));
+    match suite.answer(trial) {
+        Ok(answer) => indented(sheet, &answer.reply),
+        Err(words) => indented(sheet, &format!("({words})")),
+    }
+    let result = suite
+        .result(trial)
+        .filter(|result| !result.scores.is_empty());
+    let Some(result) = result else {
+        for problem in exhibit::problems(suite, trial) {
+            let _ = writeln!(sheet, "  - {}", terminal_line(&problem));
+        }
+        sheet.push('\n');
+        return;
+    };
+    if let Some(fault) = trial.fault {
+        let _ = writeln!(sheet, "  - the answer is faulty: {}", fault.as_str());
+    }
+    for score in result.scores {
+        let word = if score.pass { "pass" } else { "fail" };
+        let watched = if score.gating {
+            ""
+        } else {
+            ", does not decide"
+        };
+        let line = format!(
+            "{word}  {} ({:.2}{watched}): {}",
+            score.scorer, score.score, score.reason
+        );
+        let _ = writeln!(sheet, "  - {}", terminal_line(&line));
+    }
+    sheet.push('\n');
+}
+
+/// What the candidate's first answer changes in the baseline's.
+fn difference(sheet: &mut String, suite: &SuiteReport<'_>, index: usize) {
+    let first = |arm| {
+        let trial = suite.run.repeats(index, arm).first()?;
+        Some(suite.answer(trial).ok()?.reply)
+    };
+    let arms = (first(Arm::Baseline), first(Arm::Candidate));
+    let (Some(before), Some(after)) = arms else {
+        return;
+    };
+    let (old, new) = (suite.label(Arm::Baseline), suite.label(Arm::Candidate));
+    if before == after {
+        let _ = writeln!(
+            sheet,
+            "{} and {} answer the same",
+            terminal_line(old),
+            terminal_line(new)
+        );
+        return;
+    }
+    let _ = writeln!(sheet, "{} to {}", terminal_line(old), terminal_line(new));
+    indented(sheet, &diff::words(&before, &after));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn shows_a_case_in_full_and_hostile_text_harmless() {
+        let sample = sample::hostile();
+        let report = sample.report();
+        let suite = report.ran().next().unwrap();
+        for index in 0..suite.run.cases.len() {
+            let sheet = render(suite, index);
+            assert!(
+                sheet.contains("expected") || sheet.contains("passed"),
+                "{sheet}"
+            );
+            let harmful = |c: char| c == '\u{1b}' || c == '\u{202e}' || c == '\r';
+            assert!(!sheet.contains(harmful), "{sheet:?}");
+            assert!(
+                !sheet
+                    .lines()
+                    .any(|line| line.trim_start().starts_with("::")),
+                "{sheet}"
+            );
+        }
+    }
+}
