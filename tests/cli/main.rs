@@ -15,4 +15,5 @@ mod reports;
 mod resume;
 mod sandbox;
 mod server;
+mod stopping;
 mod versions;
