@@ -2,6 +2,7 @@
 //! only place where a verdict is formed.
 
 pub mod decide;
+pub mod drift;
 pub mod early;
 pub mod planning;
 pub mod policy;

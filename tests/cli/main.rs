@@ -5,6 +5,7 @@ mod ab;
 mod bad_input;
 mod compare;
 mod decide;
+mod drift;
 mod faults;
 mod first_use;
 mod inspect;
