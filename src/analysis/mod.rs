@@ -3,6 +3,7 @@
 
 pub mod arm;
 pub mod compare;
+pub mod drift;
 pub mod flaky;
 pub mod segment;
 pub mod table;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::args::{self, Cli, Command};
 use super::exit::Exit;
-use super::{experiment, gate, inspect, output, planning, registry};
+use super::{drift, experiment, gate, inspect, output, planning, registry};
 use crate::base::text;
 use crate::command::CommandError;
 
@@ -24,6 +24,7 @@ fn dispatch(args: Cli) -> Exit {
     let result = match command {
         None => inspect::overview(&global),
         Some(Command::Compare(args)) => gate::compare(&global, &args),
+        Some(Command::Drift(args)) => drift::drift(&global, &args),
         Some(Command::Run(args)) => gate::run(&global, &args),
         Some(Command::Lint(args)) => inspect::lint(&global, &args),
         Some(Command::Report(args)) => gate::report(&global, &args),

@@ -13,7 +13,7 @@ use crate::command::{self, CommandError, Outcome, Project};
 use crate::dataset::Filter;
 use crate::registry::reference::VersionRef;
 
-fn version(text: &str) -> Result<VersionRef, CommandError> {
+pub(super) fn version(text: &str) -> Result<VersionRef, CommandError> {
     text.parse()
         .map_err(|error: crate::registry::reference::ReferenceError| {
             CommandError::usage(
@@ -23,7 +23,7 @@ fn version(text: &str) -> Result<VersionRef, CommandError> {
         })
 }
 
-fn run_flags(gate: &GateArgs, changed_since: Option<String>) -> Result<Flags, CommandError> {
+pub(super) fn run_flags(gate: &GateArgs, changed_since: Option<String>) -> Result<Flags, CommandError> {
     let shard = gate.select.shard.as_deref().map(str::parse).transpose();
     let shard = shard.map_err(|error: crate::plan::shard::ShardError| {
         CommandError::usage(
@@ -111,7 +111,7 @@ fn per_hour(text: &str) -> Result<f64, CommandError> {
 }
 
 /// Carries out a command that runs suites, with signals and progress, and reports it.
-fn gate(
+pub(super) fn gate(
     global: &Global,
     project: &Project,
     work: impl AsyncFnOnce(&mut Hooks<'_>) -> Result<Outcome, CommandError>,

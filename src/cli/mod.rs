@@ -4,6 +4,7 @@ pub mod args;
 mod dispatch;
 pub mod env;
 pub mod exit;
+mod drift;
 mod experiment;
 mod gate;
 pub mod github;

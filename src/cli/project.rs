@@ -64,6 +64,7 @@ fn how_layers(layers: &mut Layers, how: &HowArgs) {
     flag(layers, "cache", how.cache.as_ref());
     flag(layers, "progress", how.progress.as_ref());
     switch(layers, "offline", how.offline);
+    switch(layers, "fail_fast", how.fail_fast);
     if how.no_cache {
         layers.put("cache", vec!["off".to_owned()], Origin::Flag);
     }

@@ -495,6 +495,7 @@ fn job(
         scorers: suite.scorers.clone(),
         judges: judge_jobs(suite, judges, &mut endpoints)?,
         score_faults: suite.score_faults.clone(),
+        looks: None,
         prior: None,
     })
 }

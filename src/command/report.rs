@@ -15,7 +15,7 @@ pub fn report(project: &Project, wanted: &str, no_gate: bool) -> Result<Outcome,
     let loaded = runs::load(&project.state, &id)?;
     let texts = Texts(LogTexts::open(&loaded.path, &loaded.run.cases)?);
     let decision = decide_run(&loaded.run)?;
-    let mut notes = Vec::new();
+    let mut notes = super::selfcheck::notes(&loaded.run)?;
     if loaded.torn {
         notes.push("the run's log ends in the middle of a line, which was left out".to_owned());
     }

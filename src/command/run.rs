@@ -10,11 +10,12 @@ use super::prepare::{self, Prepared, Wanted};
 use super::project::Project;
 use super::suites;
 use super::versions::Versions;
+use super::{early, selfcheck};
 use crate::analysis::CaseTable;
 use crate::base::{Diagnostics, Source, json};
 use crate::dataset::Filter;
 use crate::plan::Shard;
-use crate::record::{Arm, Event, Fold, Run};
+use crate::record::{Arm, Event, Fold, Run, RunHeader};
 use crate::registry::reference::VersionRef;
 use crate::report::content::SuiteNote;
 use crate::runner::{self, Interrupt, Observer, RunOptions};
@@ -210,8 +211,12 @@ pub async fn execute(
     hooks: &mut Hooks<'_>,
 ) -> Result<(SuiteRun, Option<Interrupt>), CommandError> {
     let Prepared {
-        header, cases, job, ..
+        header,
+        cases,
+        mut job,
+        ..
     } = prepared;
+    job.looks = early::looks(&header, cases.len())?;
     let settings = &project.settings;
     project.prepare_state()?;
     let now = project.clock.now();
@@ -239,12 +244,16 @@ pub async fn execute(
         token_rate: settings.token_rate,
         budget: Arc::clone(&project.money),
         offline: settings.offline,
+        fail_fast: settings.fail_fast,
         seed: header.seed,
         clock: Arc::clone(&project.clock),
     };
     let finished =
         runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
-    let notes = cache_note(finished.corrupt_cache_entries);
+    let notes = cache_note(finished.corrupt_cache_entries)
+        .into_iter()
+        .chain(selfcheck::notes(&finished.run)?)
+        .collect();
     let texts = Texts(LogTexts::open(&path, &finished.run.cases)?);
     let decision = decide_run(&finished.run)?;
     Ok((
@@ -252,7 +261,7 @@ pub async fn execute(
             run: finished.run,
             texts,
             decision,
-            notes: notes.into_iter().collect(),
+            notes,
         },
         finished.interrupt,
     ))
@@ -287,8 +296,22 @@ fn cache_note(corrupt: u64) -> Option<String> {
 /// # Errors
 /// When the policy in the log can not be read.
 pub fn decide_run(run: &Run) -> Result<Decision, CommandError> {
-    let text = run
-        .header
+    let policy = policy_of(&run.header)?;
+    let table = CaseTable::of_run(run);
+    Ok(decide(
+        &table,
+        &run.scorers,
+        &policy,
+        &DecisionContext::of_run(run),
+    ))
+}
+
+/// The policy that a run's log holds.
+///
+/// # Errors
+/// When it can not be read.
+pub fn policy_of(header: &RunHeader) -> Result<Policy, CommandError> {
+    let text = header
         .resolved
         .get("policy")
         .cloned()
@@ -303,11 +326,5 @@ pub fn decide_run(run: &Run) -> Result<Decision, CommandError> {
     };
     let policy = Policy::decode(&mut reader, Some(&node));
     let (policy, _) = found.finish(policy)?;
-    let table = CaseTable::of_run(run);
-    Ok(decide(
-        &table,
-        &run.scorers,
-        &policy,
-        &DecisionContext::of_run(run),
-    ))
+    Ok(policy)
 }

@@ -1,6 +1,7 @@
 //! The single owner of a run's state: it starts trials, writes what happened to the log in order,
 //! folds it, shows it to observers, and says when to stop.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::executor::{Shared, endpoint_id, run_trial, skipped};
 use super::gate::{Gate, Rates};
 use super::job::{Interrupt, Job, RunOptions};
 use super::limiter::LimiterStatus;
-use crate::record::{Event, FinishReason, Fold, Run, Skip, TrialId};
+use crate::record::{Arm, Event, FinishReason, Fold, Outcome, Run, Skip, TrialFinished, TrialId};
 use crate::store::cache::{CacheError, CacheReader, CacheWriter};
 use crate::store::runs::{RunLog, RunLogError};
 
@@ -102,6 +103,14 @@ pub async fn run(
         cache_writer,
     } = records;
     let pending = pending(&job);
+    let mut looks: Vec<usize> = job
+        .looks
+        .iter()
+        .flat_map(|looks| looks.after.clone())
+        .collect();
+    looks.reverse();
+    let numbered = job.order.iter().zip(0..).filter(|_| !looks.is_empty());
+    let places = numbered.map(|(trial, place)| (*trial, place)).collect();
     let deadline = options.deadline.map(|deadline| Instant::now() + deadline);
     let endpoints = job
         .arms
@@ -144,6 +153,8 @@ pub async fn run(
         syncing: None,
         tasks: JoinSet::new(),
         pending,
+        places,
+        looks,
         done: 0,
         interrupt: None,
         observer,
@@ -175,6 +186,10 @@ struct Dispatcher<'o> {
     syncing: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     tasks: JoinSet<()>,
     pending: Vec<TrialId>,
+    /// The places of trials in the plan's order, where looks are taken.
+    places: HashMap<TrialId, usize>,
+    /// The looks still to be taken, the next one last.
+    looks: Vec<usize>,
     done: usize,
     interrupt: Option<Interrupt>,
     observer: &'o mut dyn Observer,
@@ -192,7 +207,19 @@ impl Dispatcher<'_> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut give_up_at: Option<Instant> = None;
         self.start_trials();
-        while !self.tasks.is_empty() {
+        loop {
+            if self.tasks.is_empty() {
+                if !self.waits_for_look() {
+                    break;
+                }
+                while let Ok(message) = inbox.try_recv() {
+                    batch.push(message);
+                }
+                self.take(&mut batch)?;
+                self.look();
+                self.start_trials();
+                continue;
+            }
             tokio::select! {
                 biased;
                 count = inbox.recv_many(&mut batch, CHANNEL) => {
@@ -236,10 +263,50 @@ impl Dispatcher<'_> {
     fn start_trials(&mut self) {
         let most = self.shared.options.concurrency.max(1) as usize;
         while self.tasks.len() < most && !self.shared.stopped.is_cancelled() {
+            if self.waits_for_look() {
+                return;
+            }
             let Some(trial) = self.pending.pop() else {
                 return;
             };
             self.tasks.spawn(run_trial(Arc::clone(&self.shared), trial));
+        }
+    }
+
+    /// Whether the next trial may only begin after a look at those before it.
+    fn waits_for_look(&self) -> bool {
+        let look = self.looks.last();
+        let place = self.pending.last().and_then(|trial| self.places.get(trial));
+        !self.shared.stopped.is_cancelled()
+            && look.zip(place).is_some_and(|(look, place)| place >= look)
+    }
+
+    /// Takes the look that is due, and stops the run if it says so.
+    fn look(&mut self) {
+        self.looks.pop();
+        let looks = self.shared.job.looks.as_ref();
+        if let Some(message) = looks.and_then(|looks| (looks.stops)(self.fold.run())) {
+            self.shared.stop(Stop {
+                skip: Skip::Stopped,
+                reason: "stopped",
+                message,
+            });
+        }
+    }
+
+    /// Stops the run when a must-pass case is lost: nothing to come can mend that.
+    fn fail_fast(&self, result: &TrialFinished) {
+        let case = self.shared.job.cases.get(result.trial.case as usize);
+        let lost = result.outcome == Outcome::Failed && result.trial.arm == Arm::Candidate;
+        if let Some(case) = case.filter(|case| lost && case.must_pass) {
+            self.shared.stop(Stop {
+                skip: Skip::Stopped,
+                reason: "stopped",
+                message: format!(
+                    "the must-pass case `{}` is lost (--fail-fast)",
+                    case.id.as_str()
+                ),
+            });
         }
     }
 
@@ -281,7 +348,12 @@ impl Dispatcher<'_> {
         let at = self.shared.options.clock.now();
         let span = self.log.append(at, event)?;
         self.fold.take(at, event, span);
-        self.done += usize::from(matches!(event, Event::TrialFinished(_)));
+        if let Event::TrialFinished(result) = event {
+            self.done += 1;
+            if self.shared.options.fail_fast {
+                self.fail_fast(result);
+            }
+        }
         self.observer.event(event, self.fold.run());
         Ok(())
     }

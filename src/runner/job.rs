@@ -30,8 +30,18 @@ pub struct Job {
     pub judges: HashMap<String, JudgeJob>,
     /// Faults of the answer that are scored instead of failing the trial.
     pub score_faults: Vec<AnswerFault>,
+    /// When the run is looked at before its end, where the policy may stop it.
+    pub looks: Option<Looks>,
     /// What an interrupted run has done already.
     pub prior: Option<Prior>,
+}
+
+/// When a run is looked at before its end.
+pub struct Looks {
+    /// The trials, in the order of the plan, after which a look is taken; the end is none.
+    pub after: Vec<usize>,
+    /// Why the run stops at a look, where it does; trials that have not begun have no outcome.
+    pub stops: Box<dyn Fn(&Run) -> Option<String> + Send + Sync>,
 }
 
 /// What an interrupted run has done already.
@@ -107,6 +117,8 @@ pub struct RunOptions {
     pub budget: Arc<Mutex<Budget>>,
     /// Nothing may leave the machine.
     pub offline: bool,
+    /// A lost must-pass case ends the run.
+    pub fail_fast: bool,
     /// The seed of jitter.
     pub seed: u64,
     /// The wall clock, for the record.

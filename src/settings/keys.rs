@@ -51,13 +51,14 @@ const fn key(name: &'static str, takes: Takes, default: &'static str) -> Key {
 }
 
 /// All keys that `gate.yaml`, its profiles, the environment and flags can set.
-pub const KEYS: [Key; 25] = [
+pub const KEYS: [Key; 26] = [
     key("budget", Takes::Amount, ""),
     key("cache", Takes::Word(&["rw", "ro", "off", "refresh"]), "rw"),
     key("color", Takes::Word(&["auto", "always", "never"]), "auto"),
     key("concurrency", Takes::Count, "32"),
     key("deadline", Takes::Duration, ""),
     key("evals", Takes::Path, "evals"),
+    key("fail_fast", Takes::Switch, "false"),
     key("format", Takes::Word(&["human", "json", "github"]), "human"),
     key("json", Takes::Paths, ""),
     key("junit", Takes::Paths, ""),
@@ -126,6 +127,8 @@ pub struct Settings {
     pub markdown: Vec<String>,
     /// Nothing may leave the machine.
     pub offline: bool,
+    /// A lost must-pass case ends a run.
+    pub fail_fast: bool,
     /// A folder for all reports.
     pub output: Option<String>,
     /// What progress looks like.
@@ -185,6 +188,7 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
         junit_profile: reader.text("junit_profile").unwrap_or_default(),
         markdown: reader.texts("markdown"),
         offline: reader.switch("offline"),
+        fail_fast: reader.switch("fail_fast"),
         output: reader.text("output"),
         progress: reader.text("progress").unwrap_or_default(),
         prompt: reader.text("prompt"),

@@ -3,6 +3,8 @@
 //! Owns the e-process of paired pass/fail outcomes, valid at any time, and O'Brien–Fleming
 //! boundaries at looks fixed in advance. Both guard the level of stopping for a regression.
 
+use std::sync::{Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize};
 
 use super::distribution::{
@@ -115,6 +117,25 @@ pub fn obrien_fleming(alpha: f64, fractions: &[f64]) -> Result<Vec<Look>, Error>
         previous = fraction;
     }
     Ok(looks)
+}
+
+/// The nominal p of [`FIVE_LOOKS`] by [`obrien_fleming`], kept once computed.
+///
+/// # Errors
+/// If `alpha` is not in (0, 1).
+pub fn five_look_levels(alpha: f64) -> Result<[f64; 5], Error> {
+    static KNOWN: Mutex<Vec<(u64, [f64; 5])>> = Mutex::new(Vec::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = alpha.to_bits();
+    if let Some((_, levels)) = known().iter().find(|(known, _)| *known == key) {
+        return Ok(*levels);
+    }
+    let mut levels = [0.0; 5];
+    for (level, look) in levels.iter_mut().zip(obrien_fleming(alpha, &FIVE_LOOKS)?) {
+        *level = look.nominal_p;
+    }
+    known().push((key, levels));
+    Ok(levels)
 }
 
 /// The density of z at a look over the paths that have not stopped, as weighted grid points.

@@ -2,6 +2,8 @@
 //! only place where a verdict is formed.
 
 pub mod decide;
+pub mod drift;
+pub mod early;
 pub mod planning;
 pub mod policy;
 mod reason;
@@ -12,7 +14,7 @@ mod rules;
 pub use decide::{DecisionContext, decide};
 pub use planning::what_can_it_show;
 pub use planning::{Foresight, PLANNED_CHURN, PlanWarning, cases_wanted, plan_warnings};
-pub use policy::{Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require};
+pub use policy::{EarlyStop, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require};
 pub use policy::{SegmentPolicy, Statistic, TestChoice};
 pub use rehearsal::{Rehearsal, rehearse, rehearse_unchanged};
 pub use rule::{

@@ -32,6 +32,8 @@ pub struct Policy {
     pub max_missing: f64,
     /// Whether a significant loss within the margin passes.
     pub tolerate_within_margin: bool,
+    /// Whether a loss may end the run before all cases are asked.
+    pub early_stop: EarlyStop,
     /// Absolute floor of the candidate's pass rate.
     pub min_pass_rate: Option<f64>,
     /// Further metrics, by name.
@@ -82,6 +84,17 @@ pub enum OnInconclusive {
     Block,
     /// Exit 0, said loudly.
     Warn,
+}
+
+/// Whether a loss may end the run before all cases are asked, and how its level is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlyStop {
+    /// It may not.
+    None,
+    /// Five looks with the spending function of O'Brien and Fleming.
+    ObrienFleming,
+    /// An e-process, valid at any time, looked at ten times.
+    EProcess,
 }
 
 /// Whether a rule decides.
@@ -176,6 +189,7 @@ impl Policy {
             },
             max_missing: 0.05,
             tolerate_within_margin: false,
+            early_stop: EarlyStop::None,
             min_pass_rate: None,
             metrics: Vec::new(),
         }
@@ -215,7 +229,7 @@ impl Policy {
             "segments": segments,
             "max_missing": json_number(self.max_missing),
             "tolerate_within_margin": self.tolerate_within_margin,
-            "early_stop": "none",
+            "early_stop": self.early_stop.as_str(),
         });
         if let Some(object) = policy.as_object_mut() {
             if let Some(floor) = self.min_pass_rate {
@@ -313,5 +327,7 @@ words!(TestChoice,
     "auto" => Auto, "mcnemar-midp" => McnemarMidP, "mcnemar-exact" => McnemarExact,
     "mcnemar-score" => McnemarScore, "z" => Z, "paired-t" => PairedT);
 words!(OnInconclusive, "block" => Block, "warn" => Warn);
+words!(EarlyStop,
+    "none" => None, "obrien-fleming" => ObrienFleming, "e-process" => EProcess);
 words!(Mode, "gate" => Gate, "watch" => Watch);
 words!(Statistic, "mean" => Mean, "p50" => P50, "p95" => P95);

@@ -116,8 +116,8 @@ fn what_a_suite_names() {
     refused(
         suite,
         "scorers:",
-        "policy: { early_stop: e-process }\nscorers:",
-        &["not built yet"],
+        "policy: { early_stop: always }\nscorers:",
+        &["obrien-fleming"],
     );
     refused(
         suite,

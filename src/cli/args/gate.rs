@@ -149,6 +149,9 @@ pub struct HowArgs {
     /// Nothing leaves the machine; what is not in the cache is skipped.
     #[arg(long)]
     pub offline: bool,
+    /// Stop when no answer to come can change the verdict: a must-pass case is lost.
+    #[arg(long)]
+    pub fail_fast: bool,
     /// What is allowed.
     #[command(flatten)]
     pub permissions: PermissionArgs,

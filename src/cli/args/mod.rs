@@ -1,12 +1,14 @@
 //! The command line: one file for each family of commands.
 
 mod cache;
+mod drift;
 mod gate;
 mod prompt;
 mod root;
 mod statistics;
 
 pub use cache::CacheCommand;
+pub use drift::DriftArgs;
 pub use gate::{
     CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, PermissionArgs, ReportArgs, ReportFiles,
     RunArgs, SelectArgs, ShowArgs, SuiteArgs,

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
     AbArgs, CacheCommand, CompareArgs, DecideArgs, LintArgs, MergeArgs, PowerArgs, PromptArgs,
-    ReportArgs, RunArgs, ShowArgs, SimulateArgs,
+    DriftArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
 };
 use crate::cli::exit::Exit;
 
@@ -59,6 +59,11 @@ pub enum Command {
         after_help = "Examples:\n  gate compare v7 v8\n  gate compare stable latest --junit gate.xml --json gate.json\n  gate compare git:main worktree\n  gate compare --changed-since origin/main"
     )]
     Compare(CompareArgs),
+    /// Ask the active versions again: do they still answer as they did at their promotion?
+    #[command(
+        after_help = "Examples:\n  gate drift                                         every prompt with a stable version\n  gate drift support-triage --history drift.jsonl    keep the weekly series in the repository\n  gate drift --baseline run:0192f3 --junit drift.xml"
+    )]
+    Drift(DriftArgs),
     /// Test one version against absolute rules (least pass rate, must-pass cases).
     #[command(
         after_help = "Examples:\n  gate run v8\n  gate run --no-gate        look at answers without a decision"

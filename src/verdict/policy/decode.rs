@@ -1,6 +1,6 @@
 //! Reads a `policy` block: types, ranges, and what is not built yet.
 
-use super::{AMOUNTS, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require};
+use super::{AMOUNTS, EarlyStop, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require};
 use super::{SegmentPolicy, Statistic, TestChoice};
 use crate::base::decode::{Reader, Table, choices};
 use crate::base::{Node, text};
@@ -104,6 +104,11 @@ fn read_words(reader: &mut Reader<'_>, table: &mut Table<'_>, policy: &mut Polic
     {
         policy.on_inconclusive = word;
     }
+    if let Some(node) = table.get("early_stop")
+        && let Some(word) = reader.word(node, "`early_stop`", EarlyStop::WORDS)
+    {
+        policy.early_stop = word;
+    }
     if let Some(node) = table.get("tolerate_within_margin")
         && let Some(value) = reader.boolean(node, "`tolerate_within_margin`")
     {
@@ -140,22 +145,6 @@ fn read_segments(reader: &mut Reader<'_>, node: &Node, segments: &mut SegmentPol
 }
 
 fn refuse_unbuilt(reader: &mut Reader<'_>, table: &mut Table<'_>) {
-    if let Some(node) = table.get("early_stop") {
-        let words = [
-            ("none", true),
-            ("obrien-fleming", false),
-            ("e-process", false),
-        ];
-        if reader.word(node, "`early_stop`", &words) == Some(false) {
-            let message = "`early_stop` other than `none` is not built yet";
-            reader.error(
-                node.span,
-                "not-built-yet",
-                message,
-                "write `early_stop: none`",
-            );
-        }
-    }
     if let Some(node) = table.get("require_calibration") {
         let message = "`require_calibration` is not built yet";
         reader.error(node.span, "not-built-yet", message, "remove the key");

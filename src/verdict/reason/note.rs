@@ -176,6 +176,18 @@ impl Account<'_> {
         }
     }
 
+    fn why_stopped(&self) -> String {
+        let shown = self
+            .main()
+            .is_some_and(|main| main.evidence.p_sequential.is_some_and(|p| p < self.policy.alpha));
+        if shown {
+            let policy = self.policy.early_stop.as_str();
+            format!("the loss was shown before (early_stop: {policy}), and their calls are saved")
+        } else {
+            "nothing to come could change the verdict".to_owned()
+        }
+    }
+
     fn missing_notes(&self) -> Vec<String> {
         let note = self.missing;
         let noun = if self.missing_pairs() { "pair" } else { "case" };
@@ -204,8 +216,9 @@ impl Account<'_> {
         if note.stopped > 0 {
             let was = if note.stopped == 1 { "was" } else { "were" };
             notes.push(format!(
-                "{} {was} not run: nothing to come could change the verdict.",
-                count(note.stopped, noun)
+                "{} {was} not run: {}.",
+                count(note.stopped, noun),
+                self.why_stopped()
             ));
         }
         notes

@@ -81,6 +81,8 @@ pub(in crate::verdict) struct Evidence {
     pub ci: Option<Estimate>,
     pub decided_by: Option<&'static str>,
     pub p_regression: Option<f64>,
+    /// The p that pays for earlier looks, where the policy may stop early.
+    pub p_sequential: Option<f64>,
     pub p_improvement: Option<f64>,
     pub p_noninferior: Option<f64>,
     pub p_guarded: Option<f64>,
@@ -105,7 +107,9 @@ impl Evidence {
     /// The p of a regression where the rule can fail.
     pub(in crate::verdict) fn testable_p(&self) -> Option<f64> {
         let may_fail = self.barrier.as_ref().is_none_or(Barrier::may_fail);
-        self.p_regression.filter(|_| may_fail)
+        self.p_sequential
+            .or(self.p_regression)
+            .filter(|_| may_fail)
     }
 
     /// Whether the candidate is shown not to be worse than the limit allows.

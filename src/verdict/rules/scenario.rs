@@ -9,6 +9,7 @@ use super::family::{Finding, Judged, Kind, conclude};
 use super::metrics::{self, Limited};
 use super::pass_rate::{self, Question};
 use crate::analysis::{Fill, Measure, Pairing, Segment, segments};
+use crate::verdict::early;
 use crate::verdict::policy::{Limit, Metric, MetricRule, Mode, Policy};
 use crate::verdict::rule::{FamilyNote, RuleVerdict, Verdict};
 
@@ -117,6 +118,7 @@ impl<'t> Ground<'t> {
         let mut evidence =
             pass_rate::evidence(self.pairing, &self.pairing.all, measure, fill, question);
         bar_left_out(&mut evidence);
+        early::pay_for_looks(&mut evidence, self.pairing, self.policy);
         judged(
             id.to_owned(),
             metric.to_owned(),

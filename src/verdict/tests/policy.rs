@@ -29,7 +29,7 @@ on_inconclusive: warn
 segments: { keys: [tier, locale], mode: gate, min_cases: 30 }
 max_missing: 0.02
 tolerate_within_margin: true
-early_stop: none
+early_stop: obrien-fleming
 min_pass_rate: 0.9
 metrics:
   - { metric: score.polite, margin: 0.03 }
@@ -80,8 +80,6 @@ fn refuses_what_is_wrong_by_its_rule() {
         ("test: t", "unknown-word"),
         ("on_inconclusive: pass", "unknown-word"),
         ("tolerate_within_margin: 1", "wrong-type"),
-        ("early_stop: e-process", "not-built-yet"),
-        ("early_stop: obrien-fleming", "not-built-yet"),
         ("early_stop: never", "unknown-word"),
         ("require_calibration: { min_kappa: 0.6 }", "not-built-yet"),
         ("segments: { mode: gated }", "unknown-word"),
