@@ -15,6 +15,7 @@ use crate::record::Arm;
 use crate::registry::channel::Channel;
 use crate::registry::reference::VersionRef;
 use crate::report::content::SuiteNote;
+use crate::store::runs;
 use crate::suite::{PromptLocation, Suite};
 use crate::verdict::drift::{conclude, is_strong};
 use crate::verdict::{Decision, Verdict};
@@ -82,7 +83,7 @@ pub async fn drift(
         };
         for model in &suite.models {
             let pinned = match &options.baseline {
-                Some(reference) => of_run(&versions, reference)?,
+                Some(reference) => of_run(project, &versions, reference)?,
                 None => pinned::of_evidence(project, &versions, &suite, model, &active)?,
             };
             let asked = Asked {
@@ -113,7 +114,11 @@ fn active(versions: &Versions<'_>, suite: &Suite) -> Result<Option<Resolved>, Co
     ))
 }
 
-fn of_run(versions: &Versions<'_>, reference: &VersionRef) -> Result<Pinned, CommandError> {
+fn of_run(
+    project: &Project,
+    versions: &Versions<'_>,
+    reference: &VersionRef,
+) -> Result<Pinned, CommandError> {
     let resolved = versions.resolve(reference)?;
     let Some(stored) = &resolved.stored else {
         return Err(CommandError::usage(
@@ -121,12 +126,20 @@ fn of_run(versions: &Versions<'_>, reference: &VersionRef) -> Result<Pinned, Com
             "write --baseline run:ID",
         ));
     };
-    let run = stored.run.to_string();
+    let id = stored.run.clone();
+    let run = runs::load(&project.state, &id)?.run;
+    let hash = resolved.prompt.hash;
+    let arms = run.header.arms.iter().rev();
+    let arm = arms
+        .filter(|arm| arm.hash == hash)
+        .map(|arm| arm.arm)
+        .next();
+    let served = arm.and_then(|arm| run.served.get(&arm)).cloned();
     Ok(Pinned {
-        hash: Some(resolved.prompt.hash),
-        dataset: None,
-        served: Vec::new(),
-        run,
+        hash: Some(hash),
+        dataset: Some(run.header.dataset.digest),
+        served: served.unwrap_or_default(),
+        run: id.to_string(),
         resolved,
     })
 }
