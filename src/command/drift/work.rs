@@ -92,7 +92,7 @@ pub async fn drift(
                 active: &active,
                 pinned: &pinned,
             };
-            one(project, &asked, options, flags, hooks, &mut outcome).await?;
+            Box::pin(one(project, &asked, options, flags, hooks, &mut outcome)).await?;
             if outcome.interrupt.is_some() {
                 return Ok(outcome);
             }
@@ -173,7 +173,7 @@ async fn one(
         shard: None,
         allow_empty: flags.allow_empty,
     };
-    let first = run::one(project, &wanted, flags, hooks, outcome).await?;
+    let first = Box::pin(run::one(project, &wanted, flags, hooks, outcome)).await?;
     let SuiteResult::Ran(mut suite) = first else {
         outcome.suites.push(first);
         return Ok(());
@@ -182,7 +182,8 @@ async fn one(
     let mut second = None;
     if outcome.interrupt.is_none() && is_strong(&suite.decision, alpha) {
         (hooks.say)("a loss was found: asking a second time, to be sure");
-        if let SuiteResult::Ran(again) = run::one(project, &wanted, flags, hooks, outcome).await? {
+        let again = Box::pin(run::one(project, &wanted, flags, hooks, outcome)).await?;
+        if let SuiteResult::Ran(again) = again {
             suite
                 .notes
                 .push(format!("Second run: {}", again.decision.message));
@@ -236,7 +237,7 @@ fn conclude_with_series(
         ));
     }
     suite.decision = conclude(suite.decision.clone(), second, last.as_ref(), alpha);
-    suite.run.header.command = "drift".to_owned();
+    "drift".clone_into(&mut suite.run.header.command);
     let verdict = suite.decision.verdict;
     if let Some(point) = point.as_mut().filter(|_| verdict != Verdict::Error) {
         verdict.as_str().clone_into(&mut point.verdict);
