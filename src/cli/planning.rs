@@ -103,6 +103,18 @@ fn points(share: f64) -> String {
     format!("{:.1} points", 100.0 * share)
 }
 
+/// How much the cases differ, in words.
+fn spread(design: Design) -> String {
+    match design {
+        Design::Paired { churn } => format!(
+            "paired, {:.1} % of cases flip without a change",
+            100.0 * churn
+        ),
+        Design::Unpaired { rate } => format!("unpaired, baseline rate {:.1} %", 100.0 * rate),
+        Design::Graded { sd } => format!("paired scores, SD of the differences {sd:.4}"),
+    }
+}
+
 fn power_text(plan: &Plan) -> String {
     let question = &plan.question;
     let cases = text::count(usize::try_from(plan.cases).unwrap_or(usize::MAX), "case");
@@ -133,18 +145,11 @@ fn power_text(plan: &Plan) -> String {
             text::count(usize::try_from(needed).unwrap_or(usize::MAX), "case")
         );
     }
-    let spread = match question.design {
-        Design::Paired { churn } => format!(
-            "paired, {:.1} % of cases flip without a change",
-            100.0 * churn
-        ),
-        Design::Unpaired { rate } => format!("unpaired, baseline rate {:.1} %", 100.0 * rate),
-        Design::Graded { sd } => format!("paired scores, SD of the differences {sd:.4}"),
-    };
     let _ = writeln!(
         shown,
-        "Planned for {} ({spread}), one-sided alpha {}, power {}{}.",
+        "Planned for {} ({}), one-sided alpha {}, power {}{}.",
         plan.method(),
+        spread(question.design),
         question.alpha,
         question.power,
         if question.clusters.is_some() {

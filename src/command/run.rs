@@ -165,7 +165,7 @@ pub async fn one(
             message: "a dry run sends nothing".to_owned(),
         }));
     }
-    let (suite_run, interrupt) = execute(project, prepared, None, hooks).await?;
+    let (suite_run, interrupt) = Box::pin(execute(project, prepared, None, hooks)).await?;
     outcome.interrupt = outcome.interrupt.or(interrupt);
     Ok(SuiteResult::Ran(Box::new(suite_run)))
 }

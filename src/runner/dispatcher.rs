@@ -103,14 +103,7 @@ pub async fn run(
         cache_writer,
     } = records;
     let pending = pending(&job);
-    let mut looks: Vec<usize> = job
-        .looks
-        .iter()
-        .flat_map(|looks| looks.after.clone())
-        .collect();
-    looks.reverse();
-    let numbered = job.order.iter().zip(0..).filter(|_| !looks.is_empty());
-    let places = numbered.map(|(trial, place)| (*trial, place)).collect();
+    let (looks, places) = looks(&job);
     let deadline = options.deadline.map(|deadline| Instant::now() + deadline);
     let endpoints = job
         .arms
@@ -160,6 +153,15 @@ pub async fn run(
         observer,
     };
     dispatcher.run(inbox, interrupts, deadline).await
+}
+
+/// The looks to be taken, the next one last, and where each trial stands in the order of the plan.
+fn looks(job: &Job) -> (Vec<usize>, HashMap<TrialId, usize>) {
+    let looks = job.looks.iter().flat_map(|looks| looks.after.iter().rev());
+    let looks: Vec<usize> = looks.copied().collect();
+    let numbered = job.order.iter().zip(0..).filter(|_| !looks.is_empty());
+    let places = numbered.map(|(trial, place)| (*trial, place)).collect();
+    (looks, places)
 }
 
 /// The trials still to be run, last first: all, or those that an interrupted run has not finished.

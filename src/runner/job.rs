@@ -41,8 +41,11 @@ pub struct Looks {
     /// The trials, in the order of the plan, after which a look is taken; the end is none.
     pub after: Vec<usize>,
     /// Why the run stops at a look, where it does; trials that have not begun have no outcome.
-    pub stops: Box<dyn Fn(&Run) -> Option<String> + Send + Sync>,
+    pub stops: StopRule,
 }
+
+/// Why a run stops with the answers it has, if it does.
+pub type StopRule = Box<dyn Fn(&Run) -> Option<String> + Send + Sync>;
 
 /// What an interrupted run has done already.
 pub struct Prior {

@@ -119,19 +119,7 @@ fn header(
     let path = sides
         .last()
         .map_or(String::new(), |side| side.written.clone());
-    let arms = [Arm::Baseline, Arm::Candidate]
-        .into_iter()
-        .zip(sides)
-        .map(|(arm, side)| ArmHeader {
-            arm,
-            reference: side.written.clone(),
-            label: side.label,
-            version: None,
-            hash: side.digest,
-            file: side.written,
-            text: String::new(),
-        })
-        .collect();
+    let arms = arms(sides);
     let scorer = ScorerHeader {
         name: SCORER.to_owned(),
         kind: "outcome".to_owned(),
@@ -172,6 +160,22 @@ fn header(
         registry_head: None,
         notes: matched.notes.clone(),
     }
+}
+
+fn arms(sides: [Side; 2]) -> Vec<ArmHeader> {
+    [Arm::Baseline, Arm::Candidate]
+        .into_iter()
+        .zip(sides)
+        .map(|(arm, side)| ArmHeader {
+            arm,
+            reference: side.written.clone(),
+            label: side.label,
+            version: None,
+            hash: side.digest,
+            file: side.written,
+            text: String::new(),
+        })
+        .collect()
 }
 
 fn trial(row: &Row) -> TrialRecord {

@@ -75,12 +75,13 @@ fn three(run: &Run, pinned: &Pinned) -> String {
         same.push("dataset");
     }
     match (moved.is_empty(), same.is_empty()) {
-        (true, _) => {
-            "Since the promotion prompt, served model and dataset are the same.".to_owned()
-        }
-        (false, true) => format!("Moved since the promotion: {}.", moved.join(", ")),
+        (true, _) => format!(
+            "Since the pinned answers nothing moved: {}.",
+            same.join(", ")
+        ),
+        (false, true) => format!("Moved since the pinned answers: {}.", moved.join(", ")),
         (false, false) => format!(
-            "Moved since the promotion: {}. The same: {}.",
+            "Moved since the pinned answers: {}. The same: {}.",
             moved.join(", "),
             same.join(", ")
         ),
@@ -94,7 +95,10 @@ fn shapes(suite: &SuiteRun, arm: Arm) -> Vec<AnswerShape> {
     trials
         .filter(|trial| trial.answer.answered)
         .map(|trial| {
-            let reply = trial.answer.reply_at.and_then(|span| suite.texts.reply(span));
+            let reply = trial
+                .answer
+                .reply_at
+                .and_then(|span| suite.texts.reply(span));
             let text = reply.map_or(String::new(), |reply| reply.reply);
             AnswerShape {
                 label: AnswerShape::label_of(&text),

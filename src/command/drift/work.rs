@@ -15,6 +15,7 @@ use crate::record::Arm;
 use crate::registry::channel::Channel;
 use crate::registry::reference::VersionRef;
 use crate::report::content::SuiteNote;
+use crate::store::runs;
 use crate::suite::{PromptLocation, Suite};
 use crate::verdict::drift::{conclude, is_strong};
 use crate::verdict::{Decision, Verdict};
@@ -82,7 +83,7 @@ pub async fn drift(
         };
         for model in &suite.models {
             let pinned = match &options.baseline {
-                Some(reference) => of_run(&versions, reference)?,
+                Some(reference) => of_run(project, &versions, reference)?,
                 None => pinned::of_evidence(project, &versions, &suite, model, &active)?,
             };
             let asked = Asked {
@@ -91,7 +92,7 @@ pub async fn drift(
                 active: &active,
                 pinned: &pinned,
             };
-            one(project, &asked, options, flags, hooks, &mut outcome).await?;
+            Box::pin(one(project, &asked, options, flags, hooks, &mut outcome)).await?;
             if outcome.interrupt.is_some() {
                 return Ok(outcome);
             }
@@ -113,7 +114,11 @@ fn active(versions: &Versions<'_>, suite: &Suite) -> Result<Option<Resolved>, Co
     ))
 }
 
-fn of_run(versions: &Versions<'_>, reference: &VersionRef) -> Result<Pinned, CommandError> {
+fn of_run(
+    project: &Project,
+    versions: &Versions<'_>,
+    reference: &VersionRef,
+) -> Result<Pinned, CommandError> {
     let resolved = versions.resolve(reference)?;
     let Some(stored) = &resolved.stored else {
         return Err(CommandError::usage(
@@ -121,12 +126,20 @@ fn of_run(versions: &Versions<'_>, reference: &VersionRef) -> Result<Pinned, Com
             "write --baseline run:ID",
         ));
     };
-    let run = stored.run.to_string();
+    let id = stored.run.clone();
+    let run = runs::load(&project.state, &id)?.run;
+    let hash = resolved.prompt.hash;
+    let arms = run.header.arms.iter().rev();
+    let arm = arms
+        .filter(|arm| arm.hash == hash)
+        .map(|arm| arm.arm)
+        .next();
+    let served = arm.and_then(|arm| run.served.get(&arm)).cloned();
     Ok(Pinned {
-        hash: Some(resolved.prompt.hash),
-        dataset: None,
-        served: Vec::new(),
-        run,
+        hash: Some(hash),
+        dataset: Some(run.header.dataset.digest),
+        served: served.unwrap_or_default(),
+        run: id.to_string(),
         resolved,
     })
 }
@@ -160,7 +173,7 @@ async fn one(
         shard: None,
         allow_empty: flags.allow_empty,
     };
-    let first = run::one(project, &wanted, flags, hooks, outcome).await?;
+    let first = Box::pin(run::one(project, &wanted, flags, hooks, outcome)).await?;
     let SuiteResult::Ran(mut suite) = first else {
         outcome.suites.push(first);
         return Ok(());
@@ -169,7 +182,8 @@ async fn one(
     let mut second = None;
     if outcome.interrupt.is_none() && is_strong(&suite.decision, alpha) {
         (hooks.say)("a loss was found: asking a second time, to be sure");
-        if let SuiteResult::Ran(again) = run::one(project, &wanted, flags, hooks, outcome).await? {
+        let again = Box::pin(run::one(project, &wanted, flags, hooks, outcome)).await?;
+        if let SuiteResult::Ran(again) = again {
             suite
                 .notes
                 .push(format!("Second run: {}", again.decision.message));
@@ -223,7 +237,7 @@ fn conclude_with_series(
         ));
     }
     suite.decision = conclude(suite.decision.clone(), second, last.as_ref(), alpha);
-    suite.run.header.command = "drift".to_owned();
+    "drift".clone_into(&mut suite.run.header.command);
     let verdict = suite.decision.verdict;
     if let Some(point) = point.as_mut().filter(|_| verdict != Verdict::Error) {
         verdict.as_str().clone_into(&mut point.verdict);
