@@ -103,6 +103,23 @@ fn points(share: f64) -> String {
     format!("{:.1} points", 100.0 * share)
 }
 
+fn plans_text(plan: &Plan, shown: &mut String) {
+    if plan.plans.is_empty() {
+        return;
+    }
+    shown.push_str("\nFor the price of these cases with one trial each:\n  trials   cases   least loss found\n");
+    for design in &plan.plans {
+        // Writing to a `String` can not fail.
+        let _ = writeln!(
+            shown,
+            "  {:>6} {:>7}   {}",
+            design.trials,
+            design.cases,
+            points(design.mde)
+        );
+    }
+}
+
 fn power_text(plan: &Plan) -> String {
     let question = &plan.question;
     let cases = text::count(usize::try_from(plan.cases).unwrap_or(usize::MAX), "case");
@@ -153,18 +170,7 @@ fn power_text(plan: &Plan) -> String {
             String::new()
         }
     );
-    if !plan.plans.is_empty() {
-        shown.push_str("\nFor the price of these cases with one trial each:\n  trials   cases   least loss found\n");
-        for design in &plan.plans {
-            let _ = writeln!(
-                shown,
-                "  {:>6} {:>7}   {}",
-                design.trials,
-                design.cases,
-                points(design.mde)
-            );
-        }
-    }
+    plans_text(plan, &mut shown);
     shown
 }
 

@@ -1,5 +1,10 @@
 //! `gate prompt`: versions, promotion on evidence, rollback, audit.
 
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests: what goes wrong here fails the test"
+)]
+
 use crate::sandbox::{CASES, RULES, Ran, SUITE, Sandbox, V1, v2};
 
 /// A policy under which three equal pairs pass, and `gate run` may decide.

@@ -156,7 +156,7 @@ mod tests {
     fn result(prompt: u64, ticket: &str, success: bool) -> Value {
         json!({"promptIdx": prompt, "testIdx": 0, "success": success, "score": f64::from(u8::from(success)),
             "vars": {"ticket": ticket}, "provider": {"id": "openai:gpt"}, "latencyMs": 120, "cost": 0.001,
-            "failureReason": if success { 0 } else { 1 }, "error": if success { Value::Null } else { json!("Expected x") },
+            "failureReason": u8::from(!success), "error": if success { Value::Null } else { json!("Expected x") },
             "response": {"tokenUsage": {"prompt": 10, "completion": 3}}, "testCase": {"vars": {"ticket": ticket}, "description": "refund"}})
     }
 

@@ -29,11 +29,11 @@ pub(super) enum ZipError {
     TooLarge,
 }
 
+/// An entry: its name and its content.
+type Unpacked = (String, Vec<u8>);
+
 /// Names and contents of the entries that are wanted, in the directory's order.
-pub(super) fn read(
-    bytes: &[u8],
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<(String, Vec<u8>)>, ZipError> {
+pub(super) fn read(bytes: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Vec<Unpacked>, ZipError> {
     let end = end_of_directory(bytes).ok_or(ZipError::Directory)?;
     let count = u16_at(bytes, end + 10).ok_or(ZipError::Directory)?;
     let mut at = u32_at(bytes, end + 16).ok_or(ZipError::Directory)? as usize;
