@@ -4,6 +4,15 @@
 //! bare reqwest loop against it as child processes, and prints wall time, CPU time for each request
 //! and the most memory of each. A name as argument runs one scenario. See benches/README.md.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::unchecked_time_subtraction,
+    clippy::disallowed_methods,
+    reason = "a bench: what goes wrong ends it, and its result is what it prints"
+)]
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

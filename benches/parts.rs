@@ -1,5 +1,14 @@
 //! The parts of a run by themselves: `cargo bench --bench parts`. See benches/README.md.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::semicolon_if_nothing_returned,
+    clippy::too_many_lines,
+    reason = "a bench: what goes wrong ends it, and its setup stands beside it"
+)]
+
 use std::hint::black_box;
 use std::sync::Arc;
 

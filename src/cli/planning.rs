@@ -103,15 +103,20 @@ fn points(share: f64) -> String {
     format!("{:.1} points", 100.0 * share)
 }
 
-/// How much the cases differ, in words.
-fn spread(design: Design) -> String {
-    match design {
-        Design::Paired { churn } => format!(
-            "paired, {:.1} % of cases flip without a change",
-            100.0 * churn
-        ),
-        Design::Unpaired { rate } => format!("unpaired, baseline rate {:.1} %", 100.0 * rate),
-        Design::Graded { sd } => format!("paired scores, SD of the differences {sd:.4}"),
+fn plans_text(plan: &Plan, shown: &mut String) {
+    if plan.plans.is_empty() {
+        return;
+    }
+    shown.push_str("\nFor the price of these cases with one trial each:\n  trials   cases   least loss found\n");
+    for design in &plan.plans {
+        // Writing to a `String` can not fail.
+        let _ = writeln!(
+            shown,
+            "  {:>6} {:>7}   {}",
+            design.trials,
+            design.cases,
+            points(design.mde)
+        );
     }
 }
 
@@ -145,11 +150,18 @@ fn power_text(plan: &Plan) -> String {
             text::count(usize::try_from(needed).unwrap_or(usize::MAX), "case")
         );
     }
+    let spread = match question.design {
+        Design::Paired { churn } => format!(
+            "paired, {:.1} % of cases flip without a change",
+            100.0 * churn
+        ),
+        Design::Unpaired { rate } => format!("unpaired, baseline rate {:.1} %", 100.0 * rate),
+        Design::Graded { sd } => format!("paired scores, SD of the differences {sd:.4}"),
+    };
     let _ = writeln!(
         shown,
-        "Planned for {} ({}), one-sided alpha {}, power {}{}.",
+        "Planned for {} ({spread}), one-sided alpha {}, power {}{}.",
         plan.method(),
-        spread(question.design),
         question.alpha,
         question.power,
         if question.clusters.is_some() {
@@ -158,18 +170,7 @@ fn power_text(plan: &Plan) -> String {
             String::new()
         }
     );
-    if !plan.plans.is_empty() {
-        shown.push_str("\nFor the price of these cases with one trial each:\n  trials   cases   least loss found\n");
-        for design in &plan.plans {
-            let _ = writeln!(
-                shown,
-                "  {:>6} {:>7}   {}",
-                design.trials,
-                design.cases,
-                points(design.mde)
-            );
-        }
-    }
+    plans_text(plan, &mut shown);
     shown
 }
 

@@ -86,10 +86,10 @@ impl<'r> Suite<'r> {
         if let Some(id) = broken.and_then(|rule| rule.case_ids.first()) {
             return step(self.show(id), "a case that must pass and does not");
         }
-        let failed = rules
+        let mut failed = rules
             .iter()
             .filter(|rule| rule.verdict == RuleVerdict::Fail);
-        let segment = failed.filter_map(|rule| rule.segment.as_deref()).next();
+        let segment = failed.find_map(|rule| rule.segment.as_deref());
         let is_there = |row: &&&CaseRow<'r>| {
             let mut pairs = row.segment.iter();
             segment.is_none_or(|segment| pairs.any(|(k, v)| segment == format!("{k}={v}")))

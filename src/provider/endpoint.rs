@@ -195,13 +195,17 @@ impl Endpoint {
             }
         };
         check_finish(&answered.response.finish)?;
-        let response = &mut answered.response;
-        if response.text.is_empty()
-            && let Some(refusal) = response.refusal.take()
-        {
-            response.text = refusal;
-        }
+        say_refusal(&mut answered.response);
         Ok(answered)
+    }
+}
+
+/// A refusal in a field of its own is the answer where there is no other.
+fn say_refusal(response: &mut Response) {
+    if response.text.is_empty()
+        && let Some(refusal) = response.refusal.take()
+    {
+        response.text = refusal;
     }
 }
 

@@ -47,8 +47,8 @@ pub fn sample_ratio(sizes: &[u64], shares: &[f64]) -> Result<Option<f64>, Error>
 /// `E = ∏ B(x_i + ½, f_i + ½)/B(½, ½) / sup_p p^x (1 − p)^f`: the likelihood under a Jeffreys
 /// mixture for each arm, over the largest one under a common rate. For each common rate the ratio
 /// is a martingale of mean 1 in any order of arrival, so by Ville's inequality P(E ever ≥ 1/α) ≤ α,
-/// exactly and for any sample sizes. Two-sided; it costs power against a fixed size. Without a
-/// trial E = 1. Source: Wasserman, Ramdas and Balakrishnan (2020), "Universal inference", PNAS 117,
+/// exactly and for any sample sizes. Two-sided; it costs power against a fixed size. Without a trial
+/// it is 1. Source: Wasserman, Ramdas and Balakrishnan (2020), "Universal inference", PNAS 117,
 /// 16880–16890, §8; the mixture is Krichevsky and Trofimov's (1981).
 pub fn anytime_rates(first: Tally, second: Tally) -> EValue {
     let mixture = |tally: Tally| {
@@ -114,10 +114,10 @@ mod tests {
 
     #[test]
     fn looking_after_every_event_seldom_alarms_without_a_difference() {
-        let runs = 400_usize;
+        let runs = 400_u64;
         let alarms = (0..runs)
             .filter(|&run| {
-                let mut stream = Stream::new(11, run as u64);
+                let mut stream = Stream::new(11, run);
                 let mut counts = [[0_u64; 2]; 2];
                 (0..500).any(|event| {
                     let arm = &mut counts[event % 2];
@@ -128,6 +128,6 @@ mod tests {
                 })
             })
             .count();
-        assert!(alarms <= runs / 20, "{alarms} of {runs}");
+        assert!(alarms as u64 <= runs / 20, "{alarms} of {runs}");
     }
 }

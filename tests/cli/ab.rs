@@ -1,5 +1,12 @@
 //! `gate ab`: counts and logs of production traffic.
 
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests: what goes wrong here fails the test"
+)]
+
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::sandbox::Sandbox;
@@ -54,8 +61,8 @@ fn a_log_counts_like_its_counts() {
     for event in 0..1000 {
         let (arm, limit) = [("v7", 860), ("v8", 910)][event % 2];
         let passed = event < limit;
-        csv.push_str(&format!("{event},{arm},{}\n", u8::from(passed)));
-        jsonl.push_str(&format!("{{\"version\": \"{arm}\", \"ok\": {passed}}}\n"));
+        let _ = writeln!(csv, "{event},{arm},{}", u8::from(passed));
+        let _ = writeln!(jsonl, "{{\"version\": \"{arm}\", \"ok\": {passed}}}");
     }
     sandbox.write("log.csv", &csv);
     sandbox.write("log.jsonl", &jsonl);

@@ -312,7 +312,6 @@ fn flags_and_versions() {
         (&["compare", "v1", "v2", "--prompt", "other"], "other"),
         (&["compare", "v1", "run:last"], "no run"),
         (&["report", "last"], "no run"),
-        (&["drift"], "unrecognized subcommand"),
         (&["-p", "ci", "compare", "v1", "v2"], "profile"),
         (&["-C", "nowhere", "compare"], "nowhere"),
         (&["schema", "suit"], "did you mean `suite`?"),

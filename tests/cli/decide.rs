@@ -1,5 +1,12 @@
 //! `gate decide`: the decision on outcome files of any tool.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "helpers of tests: what goes wrong here fails the test"
+)]
+
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
@@ -183,11 +190,12 @@ fn other_tools_files_are_read() {
     assert_eq!(rule(&result, "pass-rate")["pairs"]["regressions"], 6);
     let junit = |failed: usize| -> String {
         let cases: String = (0..60)
-            .map(|index| match index < failed {
-                true => {
+            .map(|index| {
+                if index < failed {
                     format!("<testcase classname=\"t\" name=\"n{index}\"><failure/></testcase>")
+                } else {
+                    format!("<testcase classname=\"t\" name=\"n{index}\" time=\"0.1\"/>")
                 }
-                false => format!("<testcase classname=\"t\" name=\"n{index}\" time=\"0.1\"/>"),
             })
             .collect();
         format!("<testsuite name=\"s\">{cases}</testsuite>")

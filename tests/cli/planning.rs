@@ -1,5 +1,10 @@
 //! `gate power` and `gate simulate`: plans and error rates without a model.
 
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests: what goes wrong here fails the test"
+)]
+
 use crate::sandbox::Sandbox;
 
 fn json(arguments: &[&str]) -> serde_json::Value {

@@ -145,10 +145,11 @@ fn graded(value: &Value) -> Option<(Option<bool>, Option<f64>)> {
         Value::Bool(pass) => Some(known(*pass)),
         Value::Number(number) => {
             let number = number.as_f64().filter(|n| (0.0..=1.0).contains(n))?;
-            if [0.0, 1.0].contains(&number) {
-                return Some(known(number > 0.5));
-            }
-            Some((None, Some(number)))
+            Some(if (number * (1.0 - number)).abs() > 0.0 {
+                (None, Some(number))
+            } else {
+                known(number > 0.5)
+            })
         }
         _ => None,
     }

@@ -273,7 +273,9 @@ mod tests {
     use super::*;
     use crate::base::Digest;
 
-    fn file(rows: &[(&str, Option<bool>, Option<f64>)]) -> Outcomes {
+    type Told<'t> = (&'t str, Option<bool>, Option<f64>);
+
+    fn file(rows: &[Told<'_>]) -> Outcomes {
         let rows = rows.iter().map(|(id, pass, score)| Row {
             id: (*id).to_owned(),
             pass: *pass,

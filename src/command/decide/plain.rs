@@ -247,7 +247,7 @@ fn word(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<String> {
 /// true or false, or 1 or 0.
 fn pass(reader: &mut Reader<'_>, node: &Node) -> Option<bool> {
     match node.value {
-        Value::Number(number) if [0.0, 1.0].contains(&number) => Some(number > 0.5),
+        Value::Number(number) if (number * (1.0 - number)).abs() <= 0.0 => Some(number > 0.5),
         _ => reader.boolean(node, "`pass`"),
     }
 }

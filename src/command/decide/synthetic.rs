@@ -111,10 +111,8 @@ fn header(
     (seed, run_id, scored): (u64, RunId, bool),
 ) -> RunHeader {
     let resolved = json!({"policy": policy.to_json(), "graded": matched.graded});
-    let digests: Vec<Value> = sides
-        .iter()
-        .map(|side| json!(side.digest.to_string()))
-        .collect();
+    let digests = sides.iter().map(|side| json!(side.digest.to_string()));
+    let digests: Vec<Value> = digests.collect();
     let plan_digest = Digest::of_json(&json!([resolved, digests, seed]));
     let path = sides
         .last()

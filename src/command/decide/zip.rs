@@ -29,7 +29,7 @@ pub(super) enum ZipError {
     TooLarge,
 }
 
-/// A name with its content.
+/// An entry: its name and its content.
 type Unpacked = (String, Vec<u8>);
 
 /// Names and contents of the entries that are wanted, in the directory's order.

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use super::evidence::{self, WithText};
-use super::look;
 use super::movement::Moved;
 use super::place::{self, Actor, Place};
 use crate::base::{Diagnostics, Slug};

@@ -114,7 +114,7 @@ impl Account<'_> {
     /// How many cases pass, in words.
     pub(super) fn passes(&self, found: &Rate) -> String {
         let (candidate, cases) = (self.candidate(), count(found.n, "case"));
-        match found.rate {
+        match found.share {
             None => "no case has an answer".to_owned(),
             Some(rate) => format!("{candidate} passes {} of {cases}", percent(rate)),
         }
@@ -319,7 +319,7 @@ fn measured(found: &Rate) -> RuleResult {
     RuleResult {
         metric: "pass".to_owned(),
         n: found.n,
-        candidate_value: found.rate,
+        candidate_value: found.share,
         ci: found.interval.map(|interval| Estimate {
             low: interval.low,
             high: interval.high,

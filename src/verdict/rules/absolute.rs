@@ -60,8 +60,8 @@ impl<'t> MustPass<'t> {
 pub(in crate::verdict) struct Rate {
     /// Finished cases.
     pub n: u64,
-    /// The pass rate.
-    pub rate: Option<f64>,
+    /// The share of cases that pass.
+    pub share: Option<f64>,
     /// Its interval at level 1 - 2 alpha.
     pub interval: Option<RateInterval>,
     /// Clusters, where cases are grouped.
@@ -75,7 +75,7 @@ impl Rate {
         let sample = pairing.candidate_rate(fill);
         Self {
             n: sample.shares.len() as u64,
-            rate: sample.mean().filter(|_| !graded),
+            share: sample.mean().filter(|_| !graded),
             interval: sample.interval(level).filter(|_| !graded),
             clusters: sample.clusters.is_some().then(|| sample.units() as u64),
         }
