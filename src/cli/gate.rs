@@ -23,7 +23,10 @@ pub(super) fn version(text: &str) -> Result<VersionRef, CommandError> {
         })
 }
 
-pub(super) fn run_flags(gate: &GateArgs, changed_since: Option<String>) -> Result<Flags, CommandError> {
+pub(super) fn run_flags(
+    gate: &GateArgs,
+    changed_since: Option<String>,
+) -> Result<Flags, CommandError> {
     let shard = gate.select.shard.as_deref().map(str::parse).transpose();
     let shard = shard.map_err(|error: crate::plan::shard::ShardError| {
         CommandError::usage(

@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn repeats_pay_only_where_flips_are_chance_and_cases_cost() {
-        let mut asked = question(Design::Paired { churn: 0.06 }, Goal::Cases(50));
+        let mut asked = question(Design::Paired { churn: 0.06 }, Goal::Cases(500));
         let mut repeats = Repeats {
             most: 3,
             icc: 0.0,

@@ -25,7 +25,11 @@ pub fn notes(run: &Run) -> Result<Vec<String>, CommandError> {
     let hash = |arm| run.header.arm(arm).map(|header| header.hash);
     let same = hash(Arm::Baseline).is_some() && hash(Arm::Baseline) == hash(Arm::Candidate);
     let table = CaseTable::of_run(run);
-    let is_stored = run.header.arms.iter().any(|arm| arm.reference.starts_with("run:"));
+    let is_stored = run
+        .header
+        .arms
+        .iter()
+        .any(|arm| arm.reference.starts_with("run:"));
     if !same || is_stored || !run.is_complete() {
         return Ok(Vec::new());
     }

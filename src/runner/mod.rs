@@ -14,4 +14,6 @@ pub mod retry;
 
 pub use budget::Budget;
 pub use dispatcher::{Finished, Observer, RunnerError, Status, run};
-pub use job::{ArmJob, Interrupt, Job, JudgeJob, Looks, Prior, RunOptions, StoredAnswers, StoredReplies};
+pub use job::{
+    ArmJob, Interrupt, Job, JudgeJob, Looks, Prior, RunOptions, StoredAnswers, StoredReplies,
+};

@@ -14,7 +14,9 @@ mod rules;
 pub use decide::{DecisionContext, decide};
 pub use planning::what_can_it_show;
 pub use planning::{Foresight, PLANNED_CHURN, PlanWarning, cases_wanted, plan_warnings};
-pub use policy::{EarlyStop, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require};
+pub use policy::{
+    EarlyStop, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require,
+};
 pub use policy::{SegmentPolicy, Statistic, TestChoice};
 pub use rehearsal::{Rehearsal, rehearse, rehearse_unchanged};
 pub use rule::{

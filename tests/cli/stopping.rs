@@ -105,10 +105,7 @@ fn a_version_against_itself_is_a_self_check() {
     ran.exits(0);
     let notes = sandbox.json("out.json")["suites"][0]["notes"].to_string();
     assert!(notes.contains("Self-check"), "{notes}");
-    assert!(
-        notes.contains("% of runs fail (false alarms)"),
-        "{notes}"
-    );
+    assert!(notes.contains("% of runs fail (false alarms)"), "{notes}");
     assert!(
         notes.contains("1 of 100 cases changed") && notes.contains("Flaky: c71"),
         "{notes}"

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    AbArgs, CacheCommand, CompareArgs, DecideArgs, LintArgs, MergeArgs, PowerArgs, PromptArgs,
-    DriftArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
+    AbArgs, CacheCommand, CompareArgs, DecideArgs, DriftArgs, LintArgs, MergeArgs, PowerArgs,
+    PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
 };
 use crate::cli::exit::Exit;
 

@@ -1,6 +1,8 @@
 //! Reads a `policy` block: types, ranges, and what is not built yet.
 
-use super::{AMOUNTS, EarlyStop, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require};
+use super::{
+    AMOUNTS, EarlyStop, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require,
+};
 use super::{SegmentPolicy, Statistic, TestChoice};
 use crate::base::decode::{Reader, Table, choices};
 use crate::base::{Node, text};

@@ -177,9 +177,11 @@ impl Account<'_> {
     }
 
     fn why_stopped(&self) -> String {
-        let shown = self
-            .main()
-            .is_some_and(|main| main.evidence.p_sequential.is_some_and(|p| p < self.policy.alpha));
+        let shown = self.main().is_some_and(|main| {
+            main.evidence
+                .p_sequential
+                .is_some_and(|p| p < self.policy.alpha)
+        });
         if shown {
             let policy = self.policy.early_stop.as_str();
             format!("the loss was shown before (early_stop: {policy}), and their calls are saved")

@@ -107,9 +107,7 @@ impl Evidence {
     /// The p of a regression where the rule can fail.
     pub(in crate::verdict) fn testable_p(&self) -> Option<f64> {
         let may_fail = self.barrier.as_ref().is_none_or(Barrier::may_fail);
-        self.p_sequential
-            .or(self.p_regression)
-            .filter(|_| may_fail)
+        self.p_sequential.or(self.p_regression).filter(|_| may_fail)
     }
 
     /// Whether the candidate is shown not to be worse than the limit allows.
