@@ -100,6 +100,10 @@ pub fn find(name: &str) -> Option<&'static Key> {
 
 /// The settings of a command.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct Settings {
     /// USD that the command may spend.
     pub budget: Option<f64>,

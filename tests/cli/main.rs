@@ -1,6 +1,16 @@
 //! End-to-end tests: the binary as a user runs it, in a project of its own, against the mock and
 //! against an HTTP server on loopback.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::format_collect,
+    reason = "a test may panic, say that it was skipped, and a server of a test may wait"
+)]
+
 mod ab;
 mod bad_input;
 mod compare;
