@@ -22,6 +22,7 @@ mod inspect;
 mod matrix;
 mod money;
 mod planning;
+mod reference;
 mod registry;
 mod reports;
 mod resume;
