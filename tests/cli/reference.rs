@@ -31,6 +31,12 @@ fn the_reference_is_what_help_prints() {
         std::fs::write(PATH, &reference).unwrap();
     }
     let written = std::fs::read_to_string(PATH).unwrap().replace("\r\n", "\n");
-    let first = written.lines().zip(reference.lines()).find(|(old, new)| old != new);
-    assert!(written == reference, "docs/reference.md is not what --help prints; UPDATE_DOCS=1 cargo test --test cli reference writes it anew: {first:?}");
+    let first = written
+        .lines()
+        .zip(reference.lines())
+        .find(|(old, new)| old != new);
+    assert!(
+        written == reference,
+        "docs/reference.md is not what --help prints; UPDATE_DOCS=1 cargo test --test cli reference writes it anew: {first:?}"
+    );
 }
