@@ -229,10 +229,6 @@ impl Account<'_> {
         if undecided.is_none() && self.missing.missing > 0 && !self.is_offline_alone() {
             return format!("{}.", self.missing_sentence());
         }
-        if undecided.is_none() && !self.unanswered_offline {
-            return "No rule decides on one version alone: `min_pass_rate` or a must-pass case would."
-                .to_owned();
-        }
         if undecided.is_none() {
             let pairs = count(offline.max(1), "case");
             let have = if offline <= 1 { "has" } else { "have" };
