@@ -246,7 +246,7 @@ pub fn overview(overview: &Overview) -> String {
             ),
         };
     }
-    screen.push_str("\nCommands\n  gate compare [[BASE] CAND]   gate run [VERSION]   gate lint   gate report RUN\n  gate prompt list|show|diff   gate cache stats|prune   gate schema NAME   gate --help\n");
+    screen.push_str("\nCommands\n  gate compare [[BASE] CAND]   gate run [VERSION]   gate drift [PROMPT]   gate lint\n  gate report RUN   gate show RUN CASE   gate merge RUN...   gate decide BASE CAND   gate ab A=x/n B=y/m\n  gate power   gate simulate   gate prompt …   gate cache …   gate schema NAME   gate --help\n");
     screen
 }
 
