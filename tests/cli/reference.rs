@@ -1,5 +1,7 @@
 //! `docs/reference.md` is what `--help` prints. With `UPDATE_DOCS=1` the test writes it anew.
 
+use std::fmt::Write as _;
+
 use crate::sandbox::Sandbox;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md");
@@ -11,7 +13,7 @@ fn sections(sandbox: &Sandbox, words: &[String], into: &mut String) {
     let ran = sandbox.gate(&arguments);
     let help = ran.exits(0).stdout.trim_end();
     let title = [&["gate".to_owned()], words].concat().join(" ");
-    into.push_str(&format!("\n## {title}\n\n```text\n{help}\n```\n"));
+    let _ = write!(into, "\n## {title}\n\n```text\n{help}\n```\n");
     let listed = help.split("\nCommands:\n").nth(1).unwrap_or_default();
     let block = listed.split("\n\n").next().unwrap_or_default();
     let names = block.lines().filter_map(|line| {
