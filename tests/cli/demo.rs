@@ -51,7 +51,7 @@ fn mid_p(regressions: u64, fixes: u64) -> f64 {
     let term = |k: u64| {
         (1..=k).fold(1.0, |product, i| {
             product * (differing + 1 - i) as f64 / i as f64
-        }) / 2f64.powi(differing as i32)
+        }) / 2f64.powf(differing as f64)
     };
     (regressions + 1..=differing).map(term).sum::<f64>() + 0.5 * term(regressions)
 }
