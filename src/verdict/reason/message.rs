@@ -88,24 +88,28 @@ impl Account<'_> {
     fn fail_message(&self) -> String {
         let (candidate, baseline) = (self.candidate(), self.baseline());
         match self.deciding() {
-            Some(Part::MustPass) => {
-                let found = self.scenario.must_pass.as_ref();
-                found.map_or_else(String::new, |found| {
-                    self.sentence(&self.must_pass_reason(found))
-                })
-            }
-            Some(Part::Floor) => {
-                let found = self.scenario.floor.as_ref();
-                found.map_or_else(String::new, |found| {
-                    self.sentence(&self.floor_reason(found))
-                })
-            }
+            Some(Part::MustPass) => self.must_pass_message(),
+            Some(Part::Floor) => self.floor_message(),
             Some(Part::Judged(index)) => {
                 let rule = self.scenario.judged.get(index);
                 rule.map_or_else(String::new, |rule| self.judged_failure(rule))
             }
             Some(Part::Rate) | None => format!("{candidate} may not replace {baseline}."),
         }
+    }
+
+    fn must_pass_message(&self) -> String {
+        let found = self.scenario.must_pass.as_ref();
+        found.map_or_else(String::new, |found| {
+            self.sentence(&self.must_pass_reason(found))
+        })
+    }
+
+    fn floor_message(&self) -> String {
+        let found = self.scenario.floor.as_ref();
+        found.map_or_else(String::new, |found| {
+            self.sentence(&self.floor_reason(found))
+        })
     }
 
     fn judged_failure(&self, rule: &Judged) -> String {
@@ -241,18 +245,8 @@ impl Account<'_> {
                 let rule = self.scenario.judged.get(index);
                 rule.map_or_else(String::new, |rule| self.judged_doubt(rule))
             }
-            Some(Part::MustPass) => {
-                let found = self.scenario.must_pass.as_ref();
-                found.map_or_else(String::new, |found| {
-                    self.sentence(&self.must_pass_reason(found))
-                })
-            }
-            Some(Part::Floor) => {
-                let found = self.scenario.floor.as_ref();
-                found.map_or_else(String::new, |found| {
-                    self.sentence(&self.floor_reason(found))
-                })
-            }
+            Some(Part::MustPass) => self.must_pass_message(),
+            Some(Part::Floor) => self.floor_message(),
             Some(Part::Rate) | None => String::new(),
         }
     }
