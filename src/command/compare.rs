@@ -34,20 +34,16 @@ pub async fn compare(
         ))
         .await;
     }
-    let (all, warnings) = suites::load_all(project)?;
-    for warning in super::prepare::render_warnings(&warnings) {
-        (hooks.say)(&warning);
-    }
-    let suites = suites::choose(project, all)?;
+    let chosen = run::chosen_suites(project, hooks)?;
     if candidate.is_some() {
-        suites::require_one_prompt(&suites)?;
+        suites::require_one_prompt(&chosen)?;
     }
     let changed = match &flags.changed_since {
         Some(rev) => Some(Git::open(project.root.path())?.changed_since(rev)?),
         None => None,
     };
     let mut outcome = Outcome::new("compare", flags.no_gate);
-    for suite in &suites {
+    for suite in &chosen {
         if let Some(changed) = &changed
             && !touches(project, suite, changed)
         {

@@ -89,9 +89,7 @@ pub async fn run(
         ))
         .await;
     }
-    let (all, warnings) = suites::load_all(project)?;
-    say_warnings(&warnings, hooks);
-    let chosen = suites::choose(project, all)?;
+    let chosen = chosen_suites(project, hooks)?;
     if version.is_some() {
         suites::require_one_prompt(&chosen)?;
     }
@@ -183,6 +181,16 @@ fn require_rule(suite: &Suite, prepared: &Prepared) -> Result<(), CommandError> 
         ),
         "add `min_pass_rate` to the policy or `must_pass: true` to a case, or look at the answers with --no-gate",
     ))
+}
+
+/// The suites that the settings choose; what is doubtful in any suite is said.
+///
+/// # Errors
+/// When a suite can not be read, or the settings choose none.
+pub fn chosen_suites(project: &Project, hooks: &mut Hooks<'_>) -> Result<Vec<Suite>, CommandError> {
+    let (all, warnings) = suites::load_all(project)?;
+    say_warnings(&warnings, hooks);
+    suites::choose(project, all)
 }
 
 fn say_warnings(warnings: &Diagnostics, hooks: &mut Hooks<'_>) {

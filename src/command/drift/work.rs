@@ -7,10 +7,10 @@ use super::moved;
 use super::pinned::{self, Pinned};
 use crate::chat::ModelSpec;
 use crate::command::outcome::{Outcome, SuiteResult, SuiteRun};
-use crate::command::prepare::{Wanted, render_warnings};
+use crate::command::prepare::Wanted;
 use crate::command::run::{self, Flags, Hooks, policy_of};
 use crate::command::versions::{Resolved, Versions};
-use crate::command::{CommandError, Project, suites};
+use crate::command::{CommandError, Project};
 use crate::record::Arm;
 use crate::registry::channel::Channel;
 use crate::registry::reference::VersionRef;
@@ -41,11 +41,7 @@ pub async fn drift(
     flags: &Flags,
     hooks: &mut Hooks<'_>,
 ) -> Result<Outcome, CommandError> {
-    let (all, warnings) = suites::load_all(project)?;
-    for warning in render_warnings(&warnings) {
-        (hooks.say)(&warning);
-    }
-    let all = suites::choose(project, all)?;
+    let all = run::chosen_suites(project, hooks)?;
     let slugs: Vec<String> = all
         .iter()
         .map(|suite| suite.prompt.slug().to_string())
