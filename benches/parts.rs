@@ -114,7 +114,7 @@ fn cases(count: u32, extra: &str) -> Vec<Case> {
     let mut decoder = Decoder::new("cases.jsonl", &mut found);
     for number in 0..count {
         let tier = ["free", "pro", "enterprise"][number as usize % 3];
-        decoder.jsonl_line(&format!("{{\"id\":\"case-{number:06}\",\"vars\":{{{extra}\"ticket\":\"My invoice number {number} shows a charge\"}},\"expected\":\"billing\",\"segment\":{{\"tier\":\"{tier}\"}}}}"), number + 1);
+        decoder.jsonl_line(&format!("{{\"id\":\"case-{number:06}\",\"vars\":{{{extra}\"ticket\":\"My invoice number {number} shows a charge\"}},\"expected\":\"billing\",\"segment\":{{\"tier\":\"{tier}\"}}}}").into_bytes(), number + 1);
     }
     decoder.finish()
 }

@@ -105,15 +105,7 @@ fn read_lines(
             return Ok(());
         }
         number = number.saturating_add(1);
-        match std::str::from_utf8(&line) {
-            Ok(text) => decoder.jsonl_line(text, number),
-            Err(_) => {
-                return Err(CommandError::usage(
-                    format!("{path}:{number} is not UTF-8 text"),
-                    "save the dataset as UTF-8",
-                ));
-            }
-        }
+        decoder.jsonl_line(&line, number);
     }
 }
 

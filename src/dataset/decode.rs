@@ -1,6 +1,7 @@
 //! Decoding of a dataset, row by row: JSONL, CSV and YAML give the same cases. A row is checked by
 //! itself here; whether its values fit the prompts is checked with the suite.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,12 +66,31 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads one line of a JSONL file; blank lines are no rows.
-    pub fn jsonl_line(&mut self, line: &str, number: u32) {
-        let line = line.trim_end_matches(['\n', '\r']);
+    pub fn jsonl_line(&mut self, line: &[u8], number: u32) {
+        let lossy = String::from_utf8_lossy(line);
+        let text = lossy.trim_end_matches(['\n', '\r']);
+        if matches!(lossy, Cow::Owned(_))
+            && let Err(error) = std::str::from_utf8(line)
+            && text.len() <= MAX_ROW_BYTES
+        {
+            let start = error.valid_up_to();
+            let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+            let source = Source::row(
+                self.name.clone(),
+                text,
+                usize::try_from(number).unwrap_or(1),
+            );
+            self.diagnostics.push(
+                Diagnostic::error("utf-8", "the row is not UTF-8 text")
+                    .at(&source, Span { start, end })
+                    .help("save the dataset as UTF-8"),
+            );
+            return;
+        }
         let line = if number == 1 {
-            line.strip_prefix('\u{feff}').unwrap_or(line)
+            text.strip_prefix('\u{feff}').unwrap_or(text)
         } else {
-            line
+            text
         };
         if line.trim().is_empty() {
             return;
@@ -308,7 +328,7 @@ mod tests {
         let mut found = Diagnostics::new();
         let mut decoder = Decoder::new("d.jsonl", &mut found);
         for (index, line) in lines.iter().enumerate() {
-            decoder.jsonl_line(line, u32::try_from(index + 1).unwrap());
+            decoder.jsonl_line(line.as_bytes(), u32::try_from(index + 1).unwrap());
         }
         let cases = decoder.finish();
         (cases, rules(&found))
@@ -326,6 +346,15 @@ mod tests {
         r#"{"id": "c2", "vars": {"ticket": "The app crashes at start"}, "expected": "bug"}"#,
         r#"{"id": "c3", "vars": {"ticket": "Do you have a shop in Graz?"}, "expected": "other"}"#,
     ];
+
+    #[test]
+    fn bytes_that_are_no_text_are_found_where_they_stand() {
+        let mut found = Diagnostics::new();
+        let mut decoder = Decoder::new("d.jsonl", &mut found);
+        decoder.jsonl_line(b"{\"id\": \"c1\", \"expected\": \"\xff\"}\n", 7);
+        assert!(decoder.finish().is_empty());
+        assert_eq!(rules(&found), "utf-8@Some((7, 27))");
+    }
 
     #[test]
     fn digests_the_smallest_project_to_its_published_value_in_any_order() {

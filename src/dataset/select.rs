@@ -157,7 +157,7 @@ mod tests {
         let mut decoder = Decoder::new("d", &mut found);
         for index in 0..100u32 {
             let tier = if index < 70 { "free" } else { "pro" };
-            decoder.jsonl_line(&format!("{{\"id\":\"c{index}\",\"segment\":{{\"tier\":\"{tier}\"}},\"tags\":[\"t{}\"]}}", index % 3), index + 1);
+            decoder.jsonl_line(&format!("{{\"id\":\"c{index}\",\"segment\":{{\"tier\":\"{tier}\"}},\"tags\":[\"t{}\"]}}", index % 3).into_bytes(), index + 1);
         }
         decoder.finish()
     }
