@@ -7,6 +7,7 @@ pub mod model;
 pub mod price;
 pub mod request;
 pub mod response;
+pub mod tokenizer;
 pub mod usage;
 
 pub use fault::{AnswerFault, ErrorClass};
@@ -15,4 +16,5 @@ pub use model::{ModelSpec, ProviderKind};
 pub use price::{Price, PriceTable};
 pub use request::{Params, Request, ResponseFormat};
 pub use response::{Finish, Response, ToolCall};
+pub use tokenizer::Tokenizer;
 pub use usage::Usage;

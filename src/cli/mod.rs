@@ -6,6 +6,7 @@ pub mod env;
 pub mod exit;
 mod drift;
 mod experiment;
+mod features;
 mod gate;
 pub mod github;
 mod inspect;

@@ -6,8 +6,8 @@ use super::error::CommandError;
 use super::prepare::Prepared;
 use super::project::Project;
 use super::run::cache_mode;
-use crate::base::text;
-use crate::chat::{Price, Request, Role};
+use crate::base::text::{self, visible_line};
+use crate::chat::{Price, Request, Role, Tokenizer};
 use crate::plan::estimate::{self, Estimate};
 use crate::provider::{Call, Subject, Version};
 use crate::runner::Job;
@@ -26,6 +26,8 @@ pub struct Forecast {
     pub answers: Estimate,
     /// The requests for judges, by model; how long their answers are is estimated.
     pub judges: BTreeMap<String, Estimate>,
+    /// How the tokens of each model's questions are counted, by the model's id.
+    pub tokenizers: BTreeMap<String, Tokenizer>,
     /// The loss that this many cases find with 80 % power, in points, where one can be found.
     pub finds: Option<f64>,
     /// What an edit of this prompt costs in refilled prompt cache at the traffic given.
@@ -39,7 +41,7 @@ pub struct Forecast {
 pub struct Refill {
     /// Requests an hour.
     pub per_hour: f64,
-    /// Tokens of the system messages, estimated.
+    /// Tokens of the system messages.
     pub prefix_tokens: f64,
     /// USD; unknown where the price is.
     pub cost_usd: Option<f64>,
@@ -96,7 +98,9 @@ pub fn forecast(
         if sealed.is_ok_and(|sealed| cache.contains(&sealed.key())) {
             answers.cached += 1;
         } else {
-            answers.add(&request, arm.price.as_ref(), arm.most_output);
+            let input = arm.endpoint.tokenizer.request_tokens(&request);
+            let most = request.params.max_tokens.or(arm.most_output);
+            answers.add(input, most, arm.price.as_ref());
         }
         add_judges(job, &request, &mut judges);
     }
@@ -108,6 +112,7 @@ pub fn forecast(
         trials: job.order.len(),
         answers,
         judges,
+        tokenizers: tokenizers(job),
         finds: mde,
         refill: per_hour.and_then(|per_hour| refill(job, per_hour)),
         priced: is_priced(job),
@@ -119,44 +124,47 @@ pub fn forecast(
 fn add_judges(job: &Job, request: &Request, judges: &mut BTreeMap<String, Estimate>) {
     for judge in job.judges.values() {
         let version = judge.judge.version();
-        let frame: usize = version
-            .messages
-            .iter()
-            .map(|message| message.content.to_source().len())
+        let tokenizer = &judge.endpoint.tokenizer;
+        let messages = version.messages.iter();
+        let frame: f64 = messages
+            .map(|message| tokenizer.text_tokens(&message.content.to_source()))
             .sum();
         let question = request
             .messages
             .iter()
             .rev()
             .find(|message| message.role == Role::User)
-            .map_or(0, |message| message.content.len());
-        let stand_in = Request {
-            messages: vec![crate::chat::Message::new(
-                Role::User,
-                "x".repeat(frame + 2 * question),
-            )],
-            params: version.params.overlaid(&judge.endpoint.spec.params),
-            tools: Vec::new(),
-            response_format: None,
-        };
+            .map_or(0.0, |message| tokenizer.text_tokens(&message.content));
+        let params = version.params.overlaid(&judge.endpoint.spec.params);
+        let most = params.max_tokens.or(judge.most_output);
         let name = judge.endpoint.spec.name.to_string();
         judges
             .entry(name)
             .or_default()
-            .add(&stand_in, judge.price.as_ref(), judge.most_output);
+            .add(frame + 2.0 * question, most, judge.price.as_ref());
     }
+}
+
+/// How the tokens of each model that would be asked are counted.
+fn tokenizers(job: &Job) -> BTreeMap<String, Tokenizer> {
+    let arms = job.arms.iter().filter(|arm| arm.stored.is_none());
+    let arms = arms.map(|arm| &arm.endpoint);
+    let judges = job.judges.values().map(|judge| &judge.endpoint);
+    arms.chain(judges)
+        .map(|endpoint| (endpoint.spec.id().to_owned(), endpoint.tokenizer))
+        .collect()
 }
 
 fn refill(job: &Job, per_hour: f64) -> Option<Refill> {
     let arm = job.arms.last()?;
-    let system: usize = arm
+    let tokenizer = &arm.endpoint.tokenizer;
+    let prefix_tokens = arm
         .prompt
         .messages
         .iter()
         .filter(|message| message.role == Role::System)
-        .map(|message| message.content.to_source().len())
+        .map(|message| tokenizer.text_tokens(&message.content.to_source()))
         .sum();
-    let prefix_tokens = estimate::tokens(system);
     let cost_usd = arm
         .price
         .as_ref()
@@ -199,10 +207,13 @@ impl Forecast {
                 describe(judge)
             ));
         }
-        lines.push(format!(
-            "  tokens are estimated: {} bytes a token",
-            estimate::BYTES_PER_TOKEN
-        ));
+        for (model, tokenizer) in &self.tokenizers {
+            lines.push(format!(
+                "  tokens of {}: {}",
+                visible_line(model),
+                tokenizer.describe()
+            ));
+        }
         lines.push(match self.finds {
             Some(points) => format!("  finds a loss of {:.1} points with 80 % power (6 % of the cases flip without any change)", points * 100.0),
             None => "  too few cases to find any loss with 80 % power".to_owned(),

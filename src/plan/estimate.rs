@@ -1,9 +1,7 @@
 //! What a run would send and cost, before it is begun: the numbers of `--dry-run`.
 
-use crate::chat::{Price, Request};
+use crate::chat::Price;
 
-/// Bytes of text per token, the usual estimate for English text; said wherever it is used.
-pub const BYTES_PER_TOKEN: f64 = 4.0;
 /// How long a burst of requests writes the same new prefix before the first write can be read: the
 /// time that a provider needs to answer a long question.
 pub const REFILL_SECONDS: f64 = 5.0;
@@ -15,7 +13,7 @@ pub struct Estimate {
     pub requests: u64,
     /// Answers that the cache has.
     pub cached: u64,
-    /// Tokens of the questions, estimated.
+    /// Tokens of the questions.
     pub input_tokens: f64,
     /// The least tokens of the answers: one each.
     pub least_output: f64,
@@ -25,33 +23,11 @@ pub struct Estimate {
     pub cost_usd: Option<(f64, f64)>,
 }
 
-/// Tokens of a text, estimated.
-#[must_use]
-pub fn tokens(bytes: usize) -> f64 {
-    (bytes as f64 / BYTES_PER_TOKEN).ceil()
-}
-
-/// Tokens of a request's messages and tools, estimated.
-#[must_use]
-pub fn request_tokens(request: &Request) -> f64 {
-    let messages: usize = request
-        .messages
-        .iter()
-        .map(|message| message.content.len())
-        .sum();
-    let tools: usize = request
-        .tools
-        .iter()
-        .map(|tool| tool.to_string().len())
-        .sum();
-    tokens(messages + tools)
-}
-
 impl Estimate {
     /// Adds a request that would be sent.
-    pub fn add(&mut self, request: &Request, price: Option<&Price>, most_output: Option<u32>) {
-        let input = request_tokens(request);
-        let most = request.params.max_tokens.or(most_output).map(f64::from);
+    /// `input` are the tokens of its question, `most_output` those of its longest answer.
+    pub fn add(&mut self, input: f64, most_output: Option<u32>, price: Option<&Price>) {
+        let most = most_output.map(f64::from);
         let first = self.requests == 0;
         self.requests += 1;
         self.input_tokens += input;
@@ -91,7 +67,6 @@ pub fn refill_usd(prefix_tokens: f64, price: &Price, requests_per_hour: f64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, Params, Role};
 
     #[test]
     fn an_edit_at_ten_thousand_requests_an_hour_costs_sixteen_dollars() {
@@ -108,26 +83,17 @@ mod tests {
 
     #[test]
     fn an_unlimited_answer_or_an_unknown_price_makes_the_cost_unknown() {
-        let request = |max_tokens| Request {
-            messages: vec![Message::new(Role::User, "x".repeat(400))],
-            params: Params {
-                max_tokens,
-                ..Params::default()
-            },
-            tools: Vec::new(),
-            response_format: None,
-        };
         let price = Price {
             input: 1.0,
             output: 2.0,
             ..Price::default()
         };
         let mut estimate = Estimate::default();
-        estimate.add(&request(Some(50)), Some(&price), None);
+        estimate.add(100.0, Some(50), Some(&price));
         assert_eq!(estimate.cost_usd, Some((102.0 / 1e6, 200.0 / 1e6)));
-        estimate.add(&request(None), Some(&price), None);
+        estimate.add(100.0, None, Some(&price));
         assert_eq!((estimate.cost_usd, estimate.most_output), (None, None));
-        estimate.add(&request(Some(50)), Some(&price), None);
+        estimate.add(100.0, Some(50), Some(&price));
         assert_eq!((estimate.cost_usd, estimate.requests), (None, 3));
     }
 }

@@ -13,13 +13,15 @@ use super::key::{Wire, wire};
 use super::mock::{MockOutcome, MockRules};
 use super::replay::Cassette;
 use super::{classify, limits};
-use crate::chat::{ErrorClass, Finish, ModelSpec, Response};
+use crate::chat::{ErrorClass, Finish, ModelSpec, Response, Tokenizer};
 use crate::http::{Client, HttpRequest, Redactor, Secret};
 
 /// A model with everything that is needed to ask it.
 pub struct Endpoint {
     /// The model.
     pub spec: ModelSpec,
+    /// How the tokens of its questions are counted.
+    pub tokenizer: Tokenizer,
     transport: Transport,
 }
 
@@ -86,7 +88,11 @@ impl Endpoint {
     /// A model reached in some way.
     #[must_use]
     pub fn new(spec: ModelSpec, transport: Transport) -> Self {
-        Self { spec, transport }
+        Self {
+            tokenizer: Tokenizer::of_model(spec.provider, spec.id()),
+            spec,
+            transport,
+        }
     }
 
     /// Whether calls leave this machine, or may.

@@ -156,17 +156,22 @@ impl Asking<'_> {
         }
     }
 
-    /// The tokens of the question and of the longest answer, estimated.
-    fn tokens(&self) -> f64 {
+    /// The tokens of the question and of the longest answer; nobody counts them where no rate of
+    /// tokens is set.
+    fn tokens(&self, shared: &Shared) -> f64 {
+        if shared.options.token_rate.is_none() {
+            return 0.0;
+        }
         let request = self.call.request;
-        crate::plan::estimate::request_tokens(request)
-            + request.params.max_tokens.map_or(0.0, f64::from)
+        let longest = request.params.max_tokens.map_or(0.0, f64::from);
+        self.endpoint.tokenizer.request_tokens(request) + longest
     }
 
     /// Sets aside what the request can cost; stops the run when there is not enough.
     fn reserve(&self, shared: &Shared) -> Result<Reservation, NoAnswer> {
         let price = self.price.unwrap_or_default();
-        let worst = budget::worst_usd(self.call.request, &price, self.most_output);
+        let tokenizer = &self.endpoint.tokenizer;
+        let worst = budget::worst_usd(self.call.request, tokenizer, &price, self.most_output);
         let mut money = shared.budget();
         if let Some(reservation) = money.reserve(worst) {
             return Ok(reservation);
@@ -243,7 +248,7 @@ impl Asking<'_> {
         sealed: &Sealed,
         attempt: u32,
     ) -> Result<Result<Answered, CallError>, NoAnswer> {
-        if !self.gate.enter(self.tokens(), &shared.stopped).await {
+        if !self.gate.enter(self.tokens(shared), &shared.stopped).await {
             return Err(NoAnswer::Skipped(shared.skip_reason()));
         }
         let intent = Event::AttemptStarted {

@@ -1,7 +1,7 @@
 //! Money: what a request can cost at most is set aside before it is sent, and settled by what it did
 //! cost. What is spent and set aside together never passes the budget.
 
-use crate::chat::{Price, Request};
+use crate::chat::{Price, Request, Tokenizer};
 
 /// The money of one command.
 #[expect(
@@ -81,16 +81,29 @@ impl Budget {
 /// The output tokens assumed at most where neither prompt nor price table limits them.
 pub const ASSUMED_OUTPUT: u32 = 16_384;
 
-/// What a request can cost at most: every byte of the question one token (no tokenizer makes more),
-/// a little for each message, and the longest answer allowed.
+/// What a request can cost at most: what its question can have of tokens, and the longest answer
+/// allowed. Without the model's vocabulary every byte counts as a token: no tokenizer makes more.
 #[must_use]
-pub fn worst_usd(request: &Request, price: &Price, most_output: Option<u32>) -> f64 {
-    const PER_MESSAGE: usize = 16;
-    let messages: usize = request
+pub fn worst_usd(
+    request: &Request,
+    tokenizer: &Tokenizer,
+    price: &Price,
+    most_output: Option<u32>,
+) -> f64 {
+    const PER_MESSAGE: f64 = 16.0;
+    let most_tokens = |text: &str| {
+        if tokenizer.counts() {
+            tokenizer.text_tokens(text)
+        } else {
+            text.len() as f64
+        }
+    };
+    let messages: f64 = request
         .messages
         .iter()
-        .map(|message| message.content.len() + PER_MESSAGE)
+        .map(|message| most_tokens(&message.content) + PER_MESSAGE)
         .sum();
+    // How a vendor writes tools out for its model is not published.
     let tools: usize = request
         .tools
         .iter()
@@ -110,13 +123,13 @@ pub fn worst_usd(request: &Request, price: &Price, most_output: Option<u32>) -> 
     let output_price = price
         .long_context
         .map_or(price.output, |long| long.output.max(price.output));
-    ((messages + tools) as f64 * input_price + f64::from(output) * output_price) / 1e6
+    ((messages + tools as f64) * input_price + f64::from(output) * output_price) / 1e6
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, Params, Role};
+    use crate::chat::{Message, Params, ProviderKind, Role};
 
     #[test]
     fn never_sets_aside_more_than_the_limit() {
@@ -175,7 +188,8 @@ mod tests {
             cache_write: Some(3.0),
             ..Price::default()
         };
-        let worst = worst_usd(&request, &price, None);
+        let unknown = Tokenizer::of_model(ProviderKind::Anthropic, "m");
+        let worst = worst_usd(&request, &unknown, &price, None);
         assert!(
             (worst - (1_000.0 * 3.0 + 100.0 * 10.0) / 1e6).abs() < 1e-12,
             "{worst}"

@@ -188,7 +188,12 @@ fn schemas_and_completions_are_printed() {
     sandbox
         .gate(&["--version"])
         .exits(0)
-        .prints(env!("CARGO_PKG_VERSION"));
+        .prints(env!("CARGO_PKG_VERSION"))
+        .prints(if cfg!(feature = "tiktoken") {
+            "+tiktoken"
+        } else {
+            "-tiktoken"
+        });
     sandbox
         .gate(&["compare", "--help"])
         .exits(0)

@@ -31,6 +31,7 @@ fn a_dry_run_sends_nothing_and_says_what_it_would_cost() {
         .prints("at most 2,000 out")
         .prints("USD")
         .prints("finds a loss of")
+        .prints("tokens of test-model: estimated, 4 bytes a token")
         .prints("10,000 requests an hour");
     assert_eq!(server.requests(), 0);
     assert!(!sandbox.path(".gate/runs").exists());
@@ -43,6 +44,27 @@ fn a_dry_run_sends_nothing_and_says_what_it_would_cost() {
         .gate(&["compare", "v1", "v2", "-n", "--traffic", "many"])
         .exits(2)
         .says("10000/h");
+}
+
+#[test]
+fn a_dry_run_says_for_each_model_how_its_tokens_are_counted() {
+    let server = Server::saying("ok");
+    let sandbox = priced(&server, 5);
+    let suite = sandbox
+        .read("evals/remote.yaml")
+        .replace("model: test-model,", "model: gpt-4o-2024-08-06,")
+        .replace("scorers: [", "judge_models: [{ name: grader, provider: anthropic, model: claude-sonnet-4-5, base_url: \"http://127.0.0.1:9\" }]\nscorers: [{ type: judge, criteria: polite }, ");
+    sandbox.write("evals/remote.yaml", &suite);
+    let ran = sandbox.gate(&["compare", "v1", "v2", "-n"]);
+    ran.exits(0)
+        .prints("tokens of claude-sonnet-4-5: estimated, 4 bytes a token");
+    if cfg!(feature = "tiktoken") {
+        // `Be plain.` and `question 0`: 3 and 3 tokens, 4 around each message, 3 for the answer.
+        ran.prints("tokens of gpt-4o-2024-08-06: counted with o200k_base")
+            .prints("answers: 170 tokens in");
+    } else {
+        ran.prints("tokens of gpt-4o-2024-08-06: estimated, 4 bytes a token (o200k_base is not in this build: cargo feature `tiktoken`)");
+    }
 }
 
 #[test]

@@ -10,12 +10,14 @@ use super::{
     PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
 };
 use crate::cli::exit::Exit;
+use crate::cli::features;
 
 /// Decides with statistics whether a new version of an LLM prompt may replace the old one.
 #[derive(Debug, Parser)]
 #[command(
     name = "gate",
     version,
+    long_version = features::long_version(),
     max_term_width = 100,
     disable_help_subcommand = true,
     after_help = "Without a command: the project in short, and what `gate compare` would do.\nExit codes: 0 ok, 1 gate_failed, 2 usage, 3 infra, 4 inconclusive, 130/143 interrupted."
