@@ -148,6 +148,8 @@ fn header(cases: usize) -> RunHeader {
             provider: "openai".to_owned(),
             model: Some("bench".to_owned()),
         },
+        candidate_model: None,
+        matrix: Vec::new(),
         scorers: vec![ScorerHeader {
             name: "equals".to_owned(),
             kind: "equals".to_owned(),

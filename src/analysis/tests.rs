@@ -49,6 +49,8 @@ fn header(repeat: u32, cases: usize) -> RunHeader {
             provider: "mock".to_owned(),
             model: None,
         },
+        candidate_model: None,
+        matrix: Vec::new(),
         scorers: vec![scorer("equals"), scorer("polite")],
         dataset: DatasetHeader {
             path: "d.jsonl".to_owned(),

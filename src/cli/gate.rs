@@ -61,16 +61,17 @@ pub(super) fn run_flags(
         resume: gate.select.resume.clone(),
         dry_run: gate.select.dry_run,
         traffic,
+        candidate_models: Vec::new(),
     })
 }
 
 pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, CommandError> {
-    let (baseline, candidate) = match args.versions.as_slice() {
-        [] => (None, None),
-        [candidate] => (None, Some(version(candidate)?)),
-        [baseline, candidate, ..] => (Some(version(baseline)?), Some(version(candidate)?)),
+    let versions = args.versions.iter().map(|text| version(text));
+    let versions = versions.collect::<Result<Vec<VersionRef>, CommandError>>()?;
+    let flags = Flags {
+        candidate_models: args.candidate_model.clone(),
+        ..run_flags(&args.gate, args.changed_since.clone())?
     };
-    let flags = run_flags(&args.gate, args.changed_since.clone())?;
     let project = open(
         global,
         gate_layers(global, &args.gate),
@@ -78,11 +79,7 @@ pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, Comma
     )?;
     gate(global, &project, async |hooks: &mut Hooks<'_>| {
         Box::pin(command::compare::compare(
-            &project,
-            baseline.as_ref(),
-            candidate.as_ref(),
-            &flags,
-            hooks,
+            &project, &versions, &flags, hooks,
         ))
         .await
     })

@@ -1,6 +1,7 @@
 //! `gate compare`: a candidate against a baseline, on every suite chosen.
 
 use super::error::CommandError;
+use super::matrix;
 use super::outcome::{Outcome, SuiteResult};
 use super::prepare::Wanted;
 use super::project::Project;
@@ -14,14 +15,14 @@ use crate::report::content::SuiteNote;
 use crate::store::git::Git;
 use crate::suite::{PromptLocation, Suite};
 
-/// Compares two versions; those left out are chosen by the state of things.
+/// Compares versions, the baseline first; those left out are chosen by the state of things. More than
+/// two, or a model for the candidate, make a matrix.
 ///
 /// # Errors
 /// When the command can not be carried out; which version is better is in the outcome.
 pub async fn compare(
     project: &Project,
-    baseline: Option<&VersionRef>,
-    candidate: Option<&VersionRef>,
+    versions: &[VersionRef],
     flags: &Flags,
     hooks: &mut Hooks<'_>,
 ) -> Result<Outcome, CommandError> {
@@ -35,7 +36,7 @@ pub async fn compare(
         .await;
     }
     let chosen = run::chosen_suites(project, hooks)?;
-    if candidate.is_some() {
+    if !versions.is_empty() {
         suites::require_one_prompt(&chosen)?;
     }
     let changed = match &flags.changed_since {
@@ -52,15 +53,12 @@ pub async fn compare(
                 .push(skipped(suite, "nothing that the suite uses has changed"));
             continue;
         }
-        compare_suite(
-            project,
-            suite,
-            (baseline, candidate),
-            flags,
-            hooks,
-            &mut outcome,
-        )
-        .await?;
+        if versions.len() > 2 || !flags.candidate_models.is_empty() {
+            let comparison = matrix::compare(project, suite, versions, flags, hooks, &mut outcome);
+            Box::pin(comparison).await?;
+        } else {
+            compare_suite(project, suite, versions, flags, hooks, &mut outcome).await?;
+        }
         if outcome.interrupt.is_some() {
             break;
         }
@@ -80,11 +78,16 @@ fn skipped(suite: &Suite, message: &str) -> SuiteResult {
 async fn compare_suite(
     project: &Project,
     suite: &Suite,
-    (baseline, candidate): (Option<&VersionRef>, Option<&VersionRef>),
+    named: &[VersionRef],
     flags: &Flags,
     hooks: &mut Hooks<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), CommandError> {
+    let (baseline, candidate) = match named {
+        [] => (None, None),
+        [candidate] => (None, Some(candidate)),
+        [baseline, candidate, ..] => (Some(baseline), Some(candidate)),
+    };
     let suite = flags.rewrite(suite);
     let versions = Versions::of(project, &suite);
     let mut pair = selection::pair(

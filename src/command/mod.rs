@@ -13,6 +13,7 @@ pub mod endpoints;
 pub mod error;
 pub mod judges;
 pub mod lint;
+pub mod matrix;
 pub mod merge;
 pub mod next;
 pub mod outcome;

@@ -32,7 +32,11 @@ pub fn add(project: &Project, outcome: &mut Outcome) {
             Verdict::Pass | Verdict::Skipped | Verdict::Error => {}
         }
     }
-    outcome.next.extend(next);
+    for step in next {
+        if !outcome.next.contains(&step) {
+            outcome.next.push(step);
+        }
+    }
     super::prompt::promote::offer(project, outcome);
 }
 
@@ -116,6 +120,9 @@ impl<'r> Suite<'r> {
     /// The comparison that a mended version would take.
     fn mend(&self, project: &Project) -> Option<NextStep> {
         let header = &self.ran.run.header;
+        if header.candidate_model.is_some() {
+            return None;
+        }
         let (baseline, candidate) = (header.arm(Arm::Baseline)?, header.arm(Arm::Candidate)?);
         let free = free_version(project, candidate)?;
         let command = format!(

@@ -20,7 +20,7 @@ use crate::dataset::{Case, Filter};
 use crate::plan::order::PlanIdentity;
 use crate::plan::{Shard, plan_digest, trial_order};
 use crate::prompt::PromptVersion;
-use crate::provider::{Call, Endpoint, Subject, Version};
+use crate::provider::{Call, Subject, Version};
 use crate::record::header::JudgeHeader;
 use crate::record::{Arm, ArmHeader, DatasetHeader, ModelHeader, RunHeader, ScorerHeader};
 use crate::runner::{ArmJob, Job, JudgeJob};
@@ -87,7 +87,6 @@ struct Material<'p> {
     data: Dataset,
     own: HashMap<CaseId, Vec<ScorerSpec>>,
     judges: BTreeMap<Name, ChosenJudge>,
-    endpoint: Arc<Endpoint>,
     endpoints: Endpoints<'p>,
     warnings: Diagnostics,
 }
@@ -140,12 +139,14 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         Endpoints::new(project)
     };
     let endpoint = endpoints.get(suite, wanted.model, &mut found)?;
+    for (arm, _) in &wanted.arms {
+        endpoints.get(suite, model_of(wanted, *arm), &mut found)?;
+    }
     for judge in judges.values() {
         endpoints.get(suite, &judge.model, &mut found)?;
     }
-    let complete = data.zip(endpoint);
-    let ((data, endpoint), warnings) = found.finish(complete)?;
-    check_encoding(suite, wanted, &endpoint, data.cases.first())?;
+    let (data, warnings) = found.finish(data.filter(|_| endpoint.is_some()))?;
+    check_encoding(wanted, &mut endpoints, data.cases.first())?;
     let own = own
         .into_iter()
         .filter_map(|(index, scorers)| Some((data.cases.get(index)?.id.clone(), scorers)))
@@ -154,7 +155,6 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         data,
         own,
         judges,
-        endpoint,
         endpoints,
         warnings,
     })
@@ -264,19 +264,23 @@ fn check_references(
 /// Puts the first case of each arm into the vendor's form, so that a parameter that the vendor does
 /// not take is found before the first request.
 fn check_encoding(
-    suite: &Suite,
     wanted: &Wanted<'_>,
-    endpoint: &Endpoint,
+    endpoints: &mut Endpoints<'_>,
     case: Option<&Case>,
 ) -> Result<(), CommandError> {
     let Some(case) = case else { return Ok(()) };
-    for (_, arm) in wanted.arms.iter().filter(|(_, arm)| arm.stored.is_none()) {
+    let suite = wanted.suite;
+    for (side, arm) in wanted.arms.iter().filter(|(_, arm)| arm.stored.is_none()) {
+        let model = model_of(wanted, *side);
+        let Some(endpoint) = endpoints.get(suite, model, &mut Diagnostics::new())? else {
+            continue;
+        };
         let Ok(messages) = arm.prompt.render(&case.vars) else {
             continue;
         };
         let request = Request {
             messages,
-            params: arm.prompt.params.overlaid(&wanted.model.params),
+            params: arm.prompt.params.overlaid(&model.params),
             tools: arm.prompt.tools.clone(),
             response_format: arm.prompt.response_format.clone(),
         };
@@ -299,7 +303,7 @@ fn check_encoding(
             .map_err(|error| {
                 let message = format!(
                     "{} can not be sent to model `{}`: {}",
-                    arm.label, wanted.model.name, error.message
+                    arm.label, model.name, error.message
                 );
                 let diagnostic =
                     Diagnostic::error("request", message).at(&suite.source, Span::default());
@@ -349,11 +353,9 @@ fn header(
             .iter()
             .map(|(arm, resolved)| arm_header(*arm, resolved))
             .collect(),
-        model: ModelHeader {
-            name: wanted.model.name.to_string(),
-            provider: wanted.model.provider.as_str().to_owned(),
-            model: wanted.model.model.clone(),
-        },
+        model: model_header(wanted.model),
+        candidate_model: suite.candidate_model.as_ref().map(model_header),
+        matrix: Vec::new(),
         scorers: suite
             .scorers
             .iter()
@@ -373,6 +375,22 @@ fn header(
         offline: project.settings.offline,
         registry_head: wanted.arms.iter().find_map(|(_, resolved)| resolved.head),
         notes,
+    }
+}
+
+/// The model that an arm asks.
+fn model_of<'w>(wanted: &Wanted<'w>, arm: Arm) -> &'w ModelSpec {
+    let candidate = wanted.suite.candidate_model.as_ref();
+    candidate
+        .filter(|_| arm == Arm::Candidate)
+        .unwrap_or(wanted.model)
+}
+
+fn model_header(model: &ModelSpec) -> ModelHeader {
+    ModelHeader {
+        name: model.name.to_string(),
+        provider: model.provider.as_str().to_owned(),
+        model: model.model.clone(),
     }
 }
 
@@ -453,36 +471,11 @@ fn job(
     let Material {
         mut own,
         judges,
-        endpoint,
         mut endpoints,
         ..
     } = material;
     let arms: Vec<Arm> = wanted.arms.iter().map(|(arm, _)| *arm).collect();
-    let first_hash = wanted
-        .arms
-        .first()
-        .map(|(_, resolved)| resolved.prompt.hash);
-    let arm_jobs = wanted
-        .arms
-        .iter()
-        .enumerate()
-        .map(|(index, (arm, resolved))| {
-            let same = index > 0 && Some(resolved.prompt.hash) == first_hash;
-            ArmJob {
-                arm: *arm,
-                prompt: Arc::clone(&resolved.prompt),
-                hash: resolved.prompt.hash.to_string(),
-                repeat_offset: if same { suite.repeat } else { 0 },
-                endpoint: Arc::clone(&endpoint),
-                price: endpoints.price(wanted.model),
-                most_output: endpoints.most_output(wanted.model),
-                stored: resolved
-                    .stored
-                    .as_ref()
-                    .map(|stored| Arc::clone(&stored.answers)),
-            }
-        });
-    let arm_jobs = arm_jobs.collect();
+    let arm_jobs = arm_jobs(wanted, &mut endpoints)?;
     let own_scorers = cases
         .iter()
         .zip(0u32..)
@@ -498,6 +491,37 @@ fn job(
         looks: None,
         prior: None,
     })
+}
+
+fn arm_jobs(
+    wanted: &Wanted<'_>,
+    endpoints: &mut Endpoints<'_>,
+) -> Result<Vec<ArmJob>, CommandError> {
+    let suite = wanted.suite;
+    let first = wanted.arms.first();
+    let first_hash = first.map(|(_, resolved)| resolved.prompt.hash);
+    let mut jobs = Vec::with_capacity(wanted.arms.len());
+    for (index, (arm, resolved)) in wanted.arms.iter().enumerate() {
+        let model = model_of(wanted, *arm);
+        let Some(endpoint) = endpoints.get(suite, model, &mut Diagnostics::new())? else {
+            continue;
+        };
+        // The same version of the same model: its repeats are numbered on, to be answers of their own.
+        let is_same_version = index > 0 && Some(resolved.prompt.hash) == first_hash;
+        let is_same = is_same_version && suite.candidate_model.is_none();
+        let stored = resolved.stored.as_ref();
+        jobs.push(ArmJob {
+            arm: *arm,
+            prompt: Arc::clone(&resolved.prompt),
+            hash: resolved.prompt.hash.to_string(),
+            repeat_offset: if is_same { suite.repeat } else { 0 },
+            endpoint,
+            price: endpoints.price(model),
+            most_output: endpoints.most_output(model),
+            stored: stored.map(|stored| Arc::clone(&stored.answers)),
+        });
+    }
+    Ok(jobs)
 }
 
 fn judge_jobs(

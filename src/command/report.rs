@@ -1,9 +1,9 @@
 //! `gate report RUN`: a stored run, reported again without a call.
 
 use super::error::CommandError;
+use super::matrix;
 use super::outcome::{Outcome, SuiteResult, SuiteRun, Texts};
 use super::project::Project;
-use super::run::decide_run;
 use crate::store::runs::{self, LogTexts};
 
 /// Reads a run back and decides it again by the policy that its log holds.
@@ -14,7 +14,7 @@ pub fn report(project: &Project, wanted: &str, no_gate: bool) -> Result<Outcome,
     let id = runs::find(&project.state, wanted)?;
     let loaded = runs::load(&project.state, &id)?;
     let texts = Texts(LogTexts::open(&loaded.path, &loaded.run.cases)?);
-    let decision = decide_run(&loaded.run)?;
+    let decision = matrix::decide_stored(project, &loaded.run)?;
     let mut notes = super::selfcheck::notes(&loaded.run)?;
     if loaded.torn {
         notes.push("the run's log ends in the middle of a line, which was left out".to_owned());

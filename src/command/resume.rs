@@ -40,8 +40,12 @@ pub async fn resume(
         header.run_id,
         progress(&loaded.run)
     ));
-    let suite = suite_of(project, &header, flags)?;
-    let model = model_of(&suite, &header)?;
+    let mut suite = suite_of(project, &header, flags)?;
+    if let Some(candidate) = &header.candidate_model {
+        suite.candidate_model = Some(model_of(&suite, &header, &candidate.name)?.clone());
+    }
+    let suite = suite;
+    let model = model_of(&suite, &header, &header.model.name)?;
     let ids: BTreeSet<String> = loaded
         .run
         .cases
@@ -102,8 +106,11 @@ fn suite_of(project: &Project, header: &RunHeader, flags: &Flags) -> Result<Suit
     Ok(suite)
 }
 
-fn model_of<'s>(suite: &'s Suite, header: &RunHeader) -> Result<&'s ModelSpec, CommandError> {
-    let name = &header.model.name;
+fn model_of<'s>(
+    suite: &'s Suite,
+    header: &RunHeader,
+    name: &str,
+) -> Result<&'s ModelSpec, CommandError> {
     let found = suite
         .models
         .iter()

@@ -47,6 +47,8 @@ pub struct Flags {
     pub dry_run: bool,
     /// Requests an hour in production, for the dry run.
     pub traffic: Option<f64>,
+    /// The models that the candidate asks, by name; the baseline keeps the suite's main model.
+    pub candidate_models: Vec<String>,
 }
 
 impl Flags {
@@ -128,12 +130,33 @@ pub async fn one(
     outcome: &mut Outcome,
 ) -> Result<SuiteResult, CommandError> {
     let Some(prepared) = prepare::prepare(project, wanted)? else {
-        return Ok(SuiteResult::Skipped(SuiteNote {
-            name: wanted.suite.name.to_string(),
-            reason: "skipped".to_owned(),
-            message: "no case matches the filter".to_owned(),
-        }));
+        return Ok(no_case(wanted.suite));
     };
+    go(project, wanted, prepared, flags, hooks, outcome).await
+}
+
+/// The result of a suite whose filter may match nothing, and does.
+#[must_use]
+pub fn no_case(suite: &Suite) -> SuiteResult {
+    SuiteResult::Skipped(SuiteNote {
+        name: suite.name.to_string(),
+        reason: "skipped".to_owned(),
+        message: "no case matches the filter".to_owned(),
+    })
+}
+
+/// Runs and decides what is prepared, or says what it would send.
+///
+/// # Errors
+/// When the run can not begin or can not be recorded.
+pub async fn go(
+    project: &Project,
+    wanted: &Wanted<'_>,
+    prepared: Prepared,
+    flags: &Flags,
+    hooks: &mut Hooks<'_>,
+    outcome: &mut Outcome,
+) -> Result<SuiteResult, CommandError> {
     if prepared.header.arms.len() == 1 && !flags.no_gate {
         require_rule(wanted.suite, &prepared)?;
     }
@@ -304,14 +327,17 @@ fn cache_note(corrupt: u64) -> Option<String> {
 /// # Errors
 /// When the policy in the log can not be read.
 pub fn decide_run(run: &Run) -> Result<Decision, CommandError> {
+    decide_in(run, &DecisionContext::of_run(run))
+}
+
+/// Decides a run in a context of its own, such as that of a comparison among several.
+///
+/// # Errors
+/// When the policy in the log can not be read.
+pub fn decide_in(run: &Run, context: &DecisionContext<'_>) -> Result<Decision, CommandError> {
     let policy = policy_of(&run.header)?;
     let table = CaseTable::of_run(run);
-    Ok(decide(
-        &table,
-        &run.scorers,
-        &policy,
-        &DecisionContext::of_run(run),
-    ))
+    Ok(decide(&table, &run.scorers, &policy, context))
 }
 
 /// The policy that a run's log holds.

@@ -1,9 +1,9 @@
 //! `gate show RUN CASE`: one case of a stored run in full.
 
 use super::error::CommandError;
+use super::matrix;
 use super::outcome::{SuiteRun, Texts};
 use super::project::Project;
-use super::run::decide_run;
 use crate::base::decode::choices;
 use crate::base::text;
 use crate::store::runs::{self, LogTexts};
@@ -31,7 +31,7 @@ pub fn show(project: &Project, wanted: &str, case: &str) -> Result<Shown, Comman
         ));
     };
     let texts = Texts(LogTexts::open(&loaded.path, &loaded.run.cases)?);
-    let decision = decide_run(&loaded.run)?;
+    let decision = matrix::decide_stored(project, &loaded.run)?;
     Ok(Shown {
         suite: SuiteRun {
             run: loaded.run,

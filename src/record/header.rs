@@ -35,6 +35,13 @@ pub struct RunHeader {
     pub arms: Vec<ArmHeader>,
     /// The model under test.
     pub model: ModelHeader,
+    /// The model of the candidate, where two models are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate_model: Option<ModelHeader>,
+    /// The runs of all comparisons that share one error rate with this one, itself included; empty
+    /// for a comparison that stands alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matrix: Vec<RunId>,
     /// The suite's scorers in order.
     pub scorers: Vec<ScorerHeader>,
     /// The dataset.
@@ -140,6 +147,15 @@ impl RunHeader {
     #[must_use]
     pub fn arm(&self, arm: Arm) -> Option<&ArmHeader> {
         self.arms.iter().find(|header| header.arm == arm)
+    }
+
+    /// The model that an arm asks.
+    #[must_use]
+    pub fn model_of(&self, arm: Arm) -> &ModelHeader {
+        let candidate = self.candidate_model.as_ref();
+        candidate
+            .filter(|_| arm == Arm::Candidate)
+            .unwrap_or(&self.model)
     }
 
     /// How reports name an arm.

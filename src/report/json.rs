@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::content::{ExitNote, Report, SuiteNote, SuiteOutcome, SuiteReport};
 use super::escape::JsonFormatter;
+use crate::record::Arm;
 
 mod arm;
 mod case;
@@ -112,6 +113,8 @@ struct Ran<'a> {
     plan_digest: String,
     dataset: Dataset<'a>,
     model: Model<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate_model: Option<Model<'a>>,
     judges: Vec<Judge<'a>>,
     filter: Option<&'a str>,
     sample: Option<&'a str>,
@@ -158,6 +161,7 @@ struct Judge<'a> {
 struct Family {
     rules: usize,
     could_fail: usize,
+    comparisons: usize,
 }
 
 #[derive(Serialize)]
@@ -203,7 +207,11 @@ impl<'a> Ran<'a> {
                 cases: header.dataset.cases,
                 selected: header.dataset.selected,
             },
-            model: model(suite),
+            model: model(suite, Arm::Baseline),
+            candidate_model: header
+                .candidate_model
+                .is_some()
+                .then(|| model(suite, Arm::Candidate)),
             judges: judges(suite),
             filter: header.filter.as_deref(),
             sample: header.sample.as_deref(),
@@ -222,6 +230,7 @@ impl<'a> Ran<'a> {
             family: Family {
                 rules: decision.family.rules,
                 could_fail: decision.family.could_fail,
+                comparisons: decision.family.comparisons.max(1),
             },
             arms: arm::Arms(suite),
             rules: suite,
@@ -230,13 +239,19 @@ impl<'a> Ran<'a> {
     }
 }
 
-fn model<'a>(suite: &'a SuiteReport<'a>) -> Model<'a> {
-    let header = &suite.run.header.model;
+fn model<'a>(suite: &'a SuiteReport<'a>, arm: Arm) -> Model<'a> {
+    let header = suite.run.header.model_of(arm);
+    let served = if suite.run.header.candidate_model.is_some() {
+        let own = suite.run.served.get(&arm).into_iter().flatten();
+        own.map(String::as_str).collect()
+    } else {
+        suite.served()
+    };
     Model {
         name: &header.name,
         provider: &header.provider,
         model: header.model.as_deref(),
-        served: suite.served(),
+        served,
     }
 }
 

@@ -201,7 +201,13 @@ fn verbose(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
             }
         }
     }
-    let model = header.model.model.as_deref().unwrap_or(&header.model.name);
+    let models = std::iter::once(&header.model).chain(&header.candidate_model);
+    let models: Vec<String> = models
+        .map(|model| {
+            let id = model.model.as_deref().unwrap_or(&model.name);
+            format!("{id} ({})", model.provider)
+        })
+        .collect();
     let hashes = header
         .arms
         .iter()
@@ -212,7 +218,7 @@ fn verbose(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
             "run      {}, seed {}, repeat {}",
             header.run_id, header.seed, header.repeat
         ),
-        format!("model    {model} ({})", header.model.provider),
+        format!("model    {}", models.join(", then ")),
         format!("suite    {} {}", header.title, header.suite_digest),
         format!("plan     {}", header.plan_digest),
         format!("dataset  {} {}", header.dataset.path, header.dataset.digest),

@@ -125,12 +125,16 @@ fn allowance(rule: &RuleResult) -> Option<String> {
 /// `weighted Holm over the 2 of 4 rules that could show a loss`, where there is more than one.
 fn family(decision: &Decision) -> Option<String> {
     let family = decision.family;
-    (family.rules > 1).then(|| {
+    let rules = (family.rules > 1).then(|| {
         format!(
             "weighted Holm over the {} of {} rules that could show a loss",
             family.could_fail, family.rules
         )
-    })
+    });
+    let comparisons =
+        (family.comparisons > 1).then(|| format!("Holm over {} comparisons", family.comparisons));
+    let words: Vec<String> = rules.into_iter().chain(comparisons).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 fn z_test(rule: &RuleResult) -> Option<String> {

@@ -39,7 +39,7 @@ pub fn resolved(suite: &Suite, referenced: &Referenced) -> Value {
         .sample
         .as_ref()
         .map(|sample| json!({"size": sample.size, "by": sample.by}));
-    json!({
+    let mut resolved = json!({
         "gate": "suite/1",
         "name": suite.name.as_str(),
         "prompt": suite.prompt.slug().as_str(),
@@ -51,7 +51,12 @@ pub fn resolved(suite: &Suite, referenced: &Referenced) -> Value {
         "score_faults": suite.score_faults,
         "scorers": scorers,
         "policy": suite.policy.to_json(),
-    })
+    });
+    // Only a flag sets it: a suite as it stands keeps its digest.
+    if let (Some(fields), Some(candidate)) = (resolved.as_object_mut(), &suite.candidate_model) {
+        fields.insert("candidate_model".to_owned(), model(candidate, referenced));
+    }
+    resolved
 }
 
 /// The digest of [`resolved`].

@@ -35,6 +35,9 @@ pub struct Suite {
     pub seed: u64,
     /// The models under test; the first is the main one.
     pub models: Vec<ModelSpec>,
+    /// The model of the candidate where a flag compares two models; the baseline is asked of the one
+    /// under test.
+    pub candidate_model: Option<ModelSpec>,
     /// Models for judges alone.
     pub judge_models: Vec<ModelSpec>,
     /// Repeats of each case.
@@ -176,6 +179,7 @@ fn decode_document(
         sample,
         seed: seed.unwrap_or(1),
         models: main?,
+        candidate_model: None,
         judge_models: judges?,
         repeat: repeat.unwrap_or(1),
         score_faults,

@@ -8,6 +8,7 @@ use super::reason::{self, Account};
 use super::rule::{Decision, FamilyNote, MissingNote, RuleVerdict, Verdict};
 use super::rules::missing::look;
 use super::rules::scenario::Ground;
+use super::several::Among;
 use crate::analysis::{ArmCell, CaseTable, PairState, Pairing};
 use crate::record::{Arm, FinishReason, Run};
 
@@ -30,6 +31,8 @@ pub struct DecisionContext<'a> {
     pub filter: Option<&'a str>,
     /// Whether nothing was allowed to leave the machine.
     pub offline: bool,
+    /// What the comparison pays for standing among several of one command.
+    pub among: Among,
 }
 
 /// The reason to end that is no accident: nothing to come could change the verdict.
@@ -50,6 +53,7 @@ impl<'a> DecisionContext<'a> {
             planned_trials: Some(run.header.trials_per_arm() as u64),
             filter: run.header.filter.as_deref(),
             offline: run.header.offline,
+            among: Among::bonferroni(run.header.matrix.len()),
         }
     }
 }
@@ -83,7 +87,7 @@ pub fn decide(
     if let Some(Unusable::Internal(_)) = unusable {
         return refused(policy, unusable, context);
     }
-    let ground = Ground::new(&pairing, scorer_names, policy, context.seed);
+    let ground = Ground::new(&pairing, scorer_names, policy, context);
     let outlook = look(&ground, missing);
     let unanswered_offline = offline > 0 || has_unanswered_offline(table);
     let verdict = match outlook.verdict {

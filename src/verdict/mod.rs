@@ -10,6 +10,7 @@ mod reason;
 pub mod rehearsal;
 pub mod rule;
 mod rules;
+pub mod several;
 
 pub use decide::{DecisionContext, decide};
 pub use planning::what_can_it_show;
@@ -23,6 +24,7 @@ pub use rule::{
     Decision, Estimate, FamilyNote, MissingNote, PairsTable, RuleResult, RuleVerdict, TestResult,
     Verdict,
 };
+pub use several::Among;
 
 #[cfg(test)]
 mod tests;

@@ -183,6 +183,8 @@ pub struct FamilyNote {
     pub rules: usize,
     /// Those of them that could show a loss (the screen's family), the pass rate included.
     pub could_fail: usize,
+    /// Comparisons of the command that share one error rate, this one included.
+    pub comparisons: usize,
 }
 
 /// What missing pairs did to the verdict.

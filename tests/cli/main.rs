@@ -21,6 +21,7 @@ mod faults;
 mod first_use;
 mod inspect;
 mod matrix;
+mod models;
 mod money;
 mod planning;
 mod reference;

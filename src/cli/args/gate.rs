@@ -8,10 +8,15 @@ pub struct CompareArgs {
     /// The versions, the baseline first; one alone is the candidate.
     #[arg(
         value_name = "VERSION",
-        num_args = 0..=2,
-        help = "[BASE] CAND: v8, stable, latest, git:REV, worktree, file:PATH, sha256:…, run:ID. One alone is the candidate"
+        num_args = 0..,
+        help = "[BASE] CAND...: v8, stable, latest, git:REV, worktree, file:PATH, sha256:…, run:ID. One alone is the candidate; of several, each is compared with the first"
     )]
     pub versions: Vec<String>,
+    /// Ask the candidate of this model of the suite, the baseline of the first: one version alone is
+    /// then compared with itself on two models (repeatable: versions x models, each against the
+    /// baseline).
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["changed_since", "resume", "shard"])]
+    pub candidate_model: Vec<String>,
     /// Only suites with a file changed since this revision; the baseline is what stood there.
     #[arg(long, value_name = "REF")]
     pub changed_since: Option<String>,

@@ -142,6 +142,8 @@ fn header(
             provider: "file".to_owned(),
             model: None,
         },
+        candidate_model: None,
+        matrix: Vec::new(),
         scorers: if scored { vec![scorer] } else { Vec::new() },
         dataset: DatasetHeader {
             path,

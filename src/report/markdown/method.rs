@@ -41,8 +41,10 @@ pub fn render(suite: &SuiteReport<'_>) -> String {
 fn origins(suite: &SuiteReport<'_>) -> Vec<(&'static str, String)> {
     let header = &suite.run.header;
     let mut lines = Vec::new();
-    let model = header.model.model.as_deref().unwrap_or(&header.model.name);
-    lines.push(("model", format!("{model} ({})", header.model.provider)));
+    for model in std::iter::once(&header.model).chain(&header.candidate_model) {
+        let id = model.model.as_deref().unwrap_or(&model.name);
+        lines.push(("model", format!("{id} ({})", model.provider)));
+    }
     lines.push(("served", suite.served().join(", ")));
     for judge in header
         .scorers

@@ -105,6 +105,7 @@ pub fn failing() -> Decision {
         family: FamilyNote {
             rules: 4,
             could_fail: 2,
+            comparisons: 1,
         },
         missing: None,
         blocks_inconclusive: true,
@@ -162,6 +163,7 @@ pub fn undecided(blocks: bool) -> Decision {
         family: FamilyNote {
             rules: 1,
             could_fail: 1,
+            comparisons: 1,
         },
         missing: None,
         blocks_inconclusive: blocks,

@@ -78,6 +78,8 @@ pub fn header(arms: &[(Arm, &str)], selected: usize, repeat: u32) -> RunHeader {
             provider: "openai".into(),
             model: Some("gpt-4o-2024-08-06".into()),
         },
+        candidate_model: None,
+        matrix: Vec::new(),
         scorers: vec![ScorerHeader {
             name: "equals".into(),
             kind: "equals".into(),

@@ -4,6 +4,7 @@ use super::evidence::{Barrier, Evidence};
 use crate::stats::multiple::{FamilyRule, benjamini_hochberg, screened_family};
 use crate::verdict::policy::{Policy, Require};
 use crate::verdict::rule::{FamilyNote, RuleVerdict};
+use crate::verdict::several::Among;
 
 /// False discovery rate of what is only watched.
 const WATCH_RATE: f64 = 0.05;
@@ -95,8 +96,18 @@ impl Judged {
 }
 
 /// Corrects the p of all rules and concludes each.
-pub(in crate::verdict) fn conclude(rules: &mut [Judged], policy: &Policy) -> FamilyNote {
-    let note = adjust_gating(rules, policy.alpha);
+pub(in crate::verdict) fn conclude(
+    rules: &mut [Judged],
+    policy: &Policy,
+    among: Among,
+) -> FamilyNote {
+    let note = FamilyNote {
+        comparisons: among.comparisons,
+        ..adjust_gating(rules, policy.alpha)
+    };
+    for rule in rules.iter_mut().filter(|rule| rule.gating) {
+        rule.p_adjusted = rule.p_adjusted.map(|p| among.adjust(p));
+    }
     adjust_watched(rules);
     for rule in rules.iter_mut() {
         rule.finding = finding(rule, policy);
@@ -136,6 +147,7 @@ fn adjust_gating(rules: &mut [Judged], alpha: f64) -> FamilyNote {
     FamilyNote {
         rules: gating.count(),
         could_fail: 1 + family.size,
+        comparisons: 1,
     }
 }
 

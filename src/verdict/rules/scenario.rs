@@ -9,15 +9,18 @@ use super::family::{Finding, Judged, Kind, conclude};
 use super::metrics::{self, Limited};
 use super::pass_rate::{self, Question};
 use crate::analysis::{Fill, Measure, Pairing, Segment, segments};
+use crate::verdict::decide::DecisionContext;
 use crate::verdict::early;
 use crate::verdict::policy::{Limit, Metric, MetricRule, Mode, Policy};
 use crate::verdict::rule::{FamilyNote, RuleVerdict, Verdict};
+use crate::verdict::several::Among;
 
 /// What every scenario on a table shares.
 pub(in crate::verdict) struct Ground<'t> {
     pub pairing: &'t Pairing<'t>,
     pub policy: &'t Policy,
     pub seed: u64,
+    among: Among,
     segments: Vec<Segment>,
     /// The evidence on amounts by name, which missing pairs do not change.
     amounts: Vec<(String, Evidence)>,
@@ -41,8 +44,9 @@ impl<'t> Ground<'t> {
         pairing: &'t Pairing<'t>,
         scorers: &'t [Arc<str>],
         policy: &'t Policy,
-        seed: u64,
+        context: &DecisionContext<'_>,
     ) -> Self {
+        let seed = context.seed;
         let compared = pairing.table.has_baseline;
         let keys = policy.segments.keys.as_deref();
         let amounts = policy.metrics.iter().filter_map(|rule| {
@@ -64,6 +68,7 @@ impl<'t> Ground<'t> {
             pairing,
             policy,
             seed,
+            among: context.among,
             scorers,
         }
     }
@@ -84,7 +89,7 @@ impl<'t> Ground<'t> {
         let family = if judged.is_empty() {
             FamilyNote::default()
         } else {
-            conclude(&mut judged, policy)
+            conclude(&mut judged, policy, self.among)
         };
         let table = self.pairing.table;
         let is_watched = !table.has_baseline && !table.graded && policy.min_pass_rate.is_none();
