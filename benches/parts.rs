@@ -188,12 +188,14 @@ fn events(count: u32) -> Vec<Event> {
             events.push(Event::AttemptStarted {
                 trial,
                 scorer: None,
+                call: None,
                 attempt: 1,
                 key,
             });
             events.push(Event::AttemptFinished(Box::new(AttemptFinished {
                 trial,
                 scorer: None,
+                call: None,
                 attempt: 1,
                 key,
                 class: None,

@@ -26,6 +26,8 @@ pub struct ChosenJudge {
     pub model: ModelSpec,
     /// Whether the model judges its own answers.
     pub grades_itself: bool,
+    /// Whether each case has to say what is expected.
+    pub needs_expected: bool,
 }
 
 /// Finds the judges of a suite's scorers, those of single cases included.
@@ -109,6 +111,7 @@ fn find(
         return Ok(None);
     };
     Ok(Some(ChosenJudge {
+        needs_expected: judge.needs_expected(spec),
         judge,
         version: name,
         model: model.clone(),
@@ -127,7 +130,10 @@ fn version(
         let version = builtin::version(&written).ok_or_else(|| {
             CommandError::usage(
                 format!("there is no judge `{written}` in the program"),
-                "the one judge of the program is gate/rubric@v1",
+                format!(
+                    "the judges of the program are {}",
+                    builtin::names().collect::<Vec<_>>().join(", ")
+                ),
             )
         })?;
         return Ok(Arc::new(version));

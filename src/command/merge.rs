@@ -240,11 +240,13 @@ fn moved(event: &Event, renumber: impl Fn(TrialId) -> Option<TrialId>) -> Option
         Event::AttemptStarted {
             trial,
             scorer,
+            call,
             attempt,
             key,
         } => Some(Event::AttemptStarted {
             trial: renumber(*trial)?,
             scorer: scorer.clone(),
+            call: call.clone(),
             attempt: *attempt,
             key: *key,
         }),

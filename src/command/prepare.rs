@@ -219,10 +219,7 @@ fn check_references(
     judges: &BTreeMap<Name, ChosenJudge>,
     found: &mut Diagnostics,
 ) {
-    for (name, _) in judges
-        .iter()
-        .filter(|(_, judge)| judge.judge.needs_expected())
-    {
+    for (name, _) in judges.iter().filter(|(_, judge)| judge.needs_expected) {
         for case in cases.iter().filter(|case| case.expected.is_none()) {
             let message = format!(
                 "case `{}` has no `expected`, which judge `{name}` needs as its reference",

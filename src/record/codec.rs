@@ -76,6 +76,8 @@ struct StartedBody<'a> {
     #[serde(borrow)]
     trial: TrialBody<'a>,
     scorer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call: Option<String>,
     attempt: u32,
     key: Digest,
 }
@@ -85,6 +87,8 @@ struct FinishedBody<'a> {
     #[serde(borrow)]
     trial: TrialBody<'a>,
     scorer: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call: Option<Cow<'a, str>>,
     attempt: u32,
     key: Digest,
     class: Cow<'a, str>,
@@ -231,6 +235,7 @@ fn write_body(event: &Event, cases: &[Case], into: &mut Vec<u8>) -> Result<(), C
         Event::AttemptStarted {
             trial,
             scorer,
+            call,
             attempt,
             key,
         } => {
@@ -238,6 +243,7 @@ fn write_body(event: &Event, cases: &[Case], into: &mut Vec<u8>) -> Result<(), C
             let body = StartedBody {
                 trial,
                 scorer: scorer.clone(),
+                call: call.clone(),
                 attempt: *attempt,
                 key: *key,
             };
@@ -266,6 +272,7 @@ fn finished_body<'a>(done: &'a AttemptFinished, trial: TrialBody<'a>) -> Finishe
     FinishedBody {
         trial,
         scorer: done.scorer.as_deref().map(Cow::Borrowed),
+        call: done.call.as_deref().map(Cow::Borrowed),
         attempt: done.attempt,
         key: done.key,
         class: done.class.map_or("ok", ErrorClass::as_str).into(),
@@ -382,6 +389,7 @@ fn read_event(kind: &str, line: &[u8], cases: &CaseIndex) -> Result<Event, Codec
             Event::AttemptStarted {
                 trial: trial_of(&body.trial, cases)?,
                 scorer: body.scorer,
+                call: body.call,
                 attempt: body.attempt,
                 key: body.key,
             }
@@ -403,6 +411,7 @@ fn read_finished(body: FinishedBody<'_>, trial: TrialId) -> AttemptFinished {
     AttemptFinished {
         trial,
         scorer: body.scorer.map(Cow::into_owned),
+        call: body.call.map(Cow::into_owned),
         attempt: body.attempt,
         key: body.key,
         class: class.map(|(_, class)| *class),

@@ -134,7 +134,9 @@ pub struct AttemptFinished {
     pub trial: TrialId,
     /// The scorer whose judge was asked; `None` for the answer itself.
     pub scorer: Option<String>,
-    /// From 1 within the trial and scorer.
+    /// Which of the scorer's calls it was, where a scorer makes several.
+    pub call: Option<String>,
+    /// From 1 within the trial, scorer and call.
     pub attempt: u32,
     /// The cache key of the call.
     pub key: Digest,
@@ -236,7 +238,9 @@ pub enum Event {
         trial: TrialId,
         /// The scorer whose judge is asked; `None` for the answer itself.
         scorer: Option<String>,
-        /// From 1 within the trial and scorer.
+        /// Which of the scorer's calls it is, where a scorer makes several.
+        call: Option<String>,
+        /// From 1 within the trial, scorer and call.
         attempt: u32,
         /// The cache key of the call.
         key: Digest,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::event::{AttemptFinished, Event, Outcome, TrialFinished};
-use super::run::{CallRecord, LogSpan, Run, ScoreSummary, TrialRecord};
+use super::run::{CallRecord, JudgeCall, LogSpan, Run, ScoreSummary, TrialRecord};
 use super::{RunHeader, TrialId};
 use crate::base::Timestamp;
 use crate::dataset::Case;
@@ -87,10 +87,12 @@ impl Fold {
             Event::AttemptStarted {
                 trial,
                 scorer,
+                call,
                 attempt,
                 ..
             } => {
-                if let Some(call) = self.call(*trial, scorer.as_deref()) {
+                let asked = scorer.as_deref().map(|scorer| (scorer, call.as_deref()));
+                if let Some(call) = self.call(*trial, asked) {
                     call.sends = call.sends.max(*attempt);
                 }
             }
@@ -102,7 +104,9 @@ impl Fold {
 
     fn attempt_finished(&mut self, attempt: &AttemptFinished, span: LogSpan) {
         let command = self.run.resumes;
-        let Some(call) = self.call(attempt.trial, attempt.scorer.as_deref()) else {
+        let scorer = attempt.scorer.as_deref();
+        let asked = scorer.map(|scorer| (scorer, attempt.call.as_deref()));
+        let Some(call) = self.call(attempt.trial, asked) else {
             return;
         };
         call.sends = call.sends.max(attempt.attempt);
@@ -172,20 +176,30 @@ impl Fold {
         self.run.trials.get_mut(index)
     }
 
-    /// The calls for the answer of a trial, or of one of its judges.
-    fn call(&mut self, trial: TrialId, scorer: Option<&str>) -> Option<&mut CallRecord> {
-        let Some(name) = scorer else {
+    /// The call for the answer of a trial, or a call of one of its judges: a scorer with the name
+    /// of the call, where it makes several.
+    fn call(
+        &mut self,
+        trial: TrialId,
+        asked: Option<(&str, Option<&str>)>,
+    ) -> Option<&mut CallRecord> {
+        let Some((scorer, name)) = asked else {
             return self.record(trial).map(|record| &mut record.answer);
         };
-        let scorer = self.scorer(name);
+        let scorer = self.scorer(scorer);
         let judges = &mut self.record(trial)?.judges;
-        if !judges.iter().any(|(index, _)| *index == scorer) {
-            judges.push((scorer, CallRecord::default()));
+        let is_it = |call: &JudgeCall| call.scorer == scorer && call.name.as_deref() == name;
+        if !judges.iter().any(is_it) {
+            judges.push(JudgeCall {
+                scorer,
+                name: name.map(Into::into),
+                record: CallRecord::default(),
+            });
         }
         judges
             .iter_mut()
-            .find(|(index, _)| *index == scorer)
-            .map(|(_, call)| call)
+            .find(|call| is_it(call))
+            .map(|call| &mut call.record)
     }
 
     fn scorer(&mut self, name: &str) -> u16 {

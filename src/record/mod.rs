@@ -13,4 +13,4 @@ pub use event::{
 };
 pub use fold::Fold;
 pub use header::{ArmHeader, DatasetHeader, ModelHeader, RunHeader, ScorerHeader};
-pub use run::{CallRecord, CallTotals, LogSpan, Run, TrialRecord};
+pub use run::{CallRecord, CallTotals, JudgeCall, LogSpan, Run, TrialRecord};

@@ -55,6 +55,17 @@ pub struct CallRecord {
     pub paid_in: u16,
 }
 
+/// A call of a judge with its attempts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgeCall {
+    /// The index of the scorer's name in [`Run::scorers`].
+    pub scorer: u16,
+    /// Which of the scorer's calls it is, where a scorer makes several.
+    pub name: Option<Box<str>>,
+    /// Its attempts, summed up.
+    pub record: CallRecord,
+}
+
 /// A trial that has ended, or has begun to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TrialRecord {
@@ -76,8 +87,8 @@ pub struct TrialRecord {
     pub latency_ms: Option<f64>,
     /// The calls for the answer.
     pub answer: CallRecord,
-    /// The calls of judges, by the index of the scorer's name.
-    pub judges: Vec<(u16, CallRecord)>,
+    /// The calls of judges.
+    pub judges: Vec<JudgeCall>,
     /// The line with the scores' reasons.
     pub result_at: Option<LogSpan>,
 }
@@ -200,7 +211,7 @@ impl Run {
         for case in 0..self.cases.len() {
             for trial in self.repeats(case, arm) {
                 totals.add(&trial.answer, self.resumes);
-                for (_, call) in &trial.judges {
+                for call in trial.judges.iter().map(|call| &call.record) {
                     totals.add(call, self.resumes);
                     if call.answered {
                         totals.judge_cost_usd =

@@ -42,6 +42,8 @@ pub struct Asking<'a> {
     pub trial: TrialId,
     /// The scorer whose judge is asked; `None` for the answer itself.
     pub scorer: Option<&'a str>,
+    /// Which of the scorer's calls it is, where a scorer makes several.
+    pub name: Option<&'a str>,
     /// The call.
     pub call: Call<'a>,
     /// The model.
@@ -254,6 +256,7 @@ impl Asking<'_> {
         let intent = Event::AttemptStarted {
             trial: self.trial,
             scorer: self.scorer.map(str::to_owned),
+            call: self.name.map(str::to_owned),
             attempt,
             key: sealed.key(),
         };
@@ -326,6 +329,7 @@ impl Asking<'_> {
         AttemptFinished {
             trial: self.trial,
             scorer: self.scorer.map(str::to_owned),
+            call: self.name.map(str::to_owned),
             attempt,
             key: sealed.key(),
             class: None,

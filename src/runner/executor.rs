@@ -13,14 +13,15 @@ use super::asking::{Asking, Message, NoAnswer, Told};
 use super::budget::Budget;
 use super::circuit::Stop;
 use super::gate::Gate;
-use super::job::{ArmJob, Job, JudgeJob, RunOptions};
+use super::job::{ArmJob, Job, RunOptions};
+use super::scoring::{self, Seat};
 use crate::base::Digest;
 use crate::chat::{AnswerFault, ErrorClass, Request, Role};
 use crate::dataset::Case;
 use crate::provider::{Call, Endpoint, Subject, Version};
 use crate::record::event::TrialError;
-use crate::record::{AttemptFinished, Event, Outcome, ScoreRecord, Skip, TrialFinished, TrialId};
-use crate::score::{self, Answer, Context, ScorerSpec, Step};
+use crate::record::{Event, Outcome, ScoreRecord, Skip, TrialFinished, TrialId};
+use crate::score::{Answer, Context};
 use crate::store::cache::{CacheReader, CachedReply};
 
 /// What all trials share.
@@ -158,7 +159,8 @@ async fn conclude(shared: &Shared, trial: TrialId) -> TrialFinished {
     }
 }
 
-fn internal(message: &str) -> NoAnswer {
+/// A fault of this program.
+pub(super) fn internal(message: &str) -> NoAnswer {
     NoAnswer::Errored(TrialError {
         class: ErrorClass::Internal,
         message: message.to_owned(),
@@ -214,12 +216,36 @@ async fn answer_and_score(shared: &Shared, trial: TrialId) -> Result<TrialFinish
         latency_ms: Some(told.latency_ms),
         cost_usd: told.cost_usd,
     };
-    let result = score_all(shared, trial, arm, &answer, &context).await;
+    let seat = Seat {
+        shared,
+        trial,
+        arm,
+        case,
+    };
+    let scores = scoring::score_all(&seat, &answer, &context).await;
     keep(shared, told).await?;
-    result
+    conclude_scores(trial, scores?)
 }
 
-async fn keep(shared: &Shared, told: Told) -> Result<(), NoAnswer> {
+/// The result that the scores of an answer mean: all gating ones must pass.
+fn conclude_scores(trial: TrialId, scores: Vec<ScoreRecord>) -> Result<TrialFinished, NoAnswer> {
+    let mut gating = scores.iter().filter(|score| score.gating).peekable();
+    if gating.peek().is_none() {
+        return Err(internal("no gating scorer gave a score"));
+    }
+    let outcome = if gating.all(|score| score.pass) {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    };
+    Ok(TrialFinished {
+        scores,
+        ..finished(trial, outcome)
+    })
+}
+
+/// Leaves an answer to the response cache.
+pub(super) async fn keep(shared: &Shared, told: Told) -> Result<(), NoAnswer> {
     match told.keep {
         Some(keep) => shared.send(Message::Keep(keep)).await,
         None => Ok(()),
@@ -236,8 +262,8 @@ async fn answer(
     if let Some(stored) = &arm.stored {
         return stored_answer(shared, trial, case, stored.as_ref()).await;
     }
-    let subject = subject(arm, case, trial.repeat, None);
-    let (attempts_before, reply_before) = prior_call(&shared.job, trial, None);
+    let subject = subject(arm, case, trial.repeat);
+    let (attempts_before, reply_before) = shared.job.prior_call(trial, None);
     let gate = shared
         .gates
         .get(&endpoint_id(&arm.endpoint))
@@ -245,6 +271,7 @@ async fn answer(
     let asking = Asking {
         trial,
         scorer: None,
+        name: None,
         call: Call { request, subject },
         endpoint: &arm.endpoint,
         gate,
@@ -282,12 +309,7 @@ async fn stored_answer(
     Ok(told)
 }
 
-fn subject<'a>(
-    arm: &'a ArmJob,
-    case: &'a Case,
-    repeat: u32,
-    scorer: Option<&'a str>,
-) -> Subject<'a> {
+fn subject<'a>(arm: &'a ArmJob, case: &'a Case, repeat: u32) -> Subject<'a> {
     let version = Version {
         number: arm.prompt.number,
         hash: &arm.hash,
@@ -295,171 +317,7 @@ fn subject<'a>(
     Subject {
         case,
         repeat: repeat + arm.repeat_offset,
-        scorer,
+        scorer: None,
         version,
-    }
-}
-
-/// What an interrupted run knows of a call: the requests sent, and the reply that nobody scored yet.
-fn prior_call(job: &Job, trial: TrialId, scorer: Option<&str>) -> (u32, Option<AttemptFinished>) {
-    let found = job
-        .prior
-        .as_ref()
-        .and_then(|prior| Some((prior, prior.run.trial(trial)?)));
-    let Some((prior, record)) = found else {
-        return (0, None);
-    };
-    let call = match scorer {
-        None => Some(&record.answer),
-        Some(name) => {
-            let index = prior
-                .run
-                .scorers
-                .iter()
-                .position(|known| known.as_ref() == name);
-            let judges = record.judges.iter();
-            judges
-                .filter(|(scorer, _)| Some(usize::from(*scorer)) == index)
-                .map(|(_, call)| call)
-                .next()
-        }
-    };
-    let Some(call) = call else { return (0, None) };
-    // A judge's reply that led to an error is not a verdict: the judge is asked again.
-    let usable = scorer.is_none() || record.outcome.is_none();
-    let reply = call
-        .reply_at
-        .filter(|_| usable)
-        .and_then(|span| prior.replies.reply(span));
-    (call.sends, reply)
-}
-
-async fn score_all(
-    shared: &Shared,
-    trial: TrialId,
-    arm: &ArmJob,
-    answer: &Answer<'_>,
-    context: &Context<'_>,
-) -> Result<TrialFinished, NoAnswer> {
-    let own = shared
-        .job
-        .own_scorers
-        .get(&trial.case)
-        .map_or(&[][..], Vec::as_slice);
-    let mut scores = Vec::new();
-    for spec in crate::suite::validate::CaseScorers::new(&shared.job.scorers, own).iter() {
-        match score_one(shared, trial, arm, spec, answer, context).await {
-            Ok(score) => scores.push(ScoreRecord {
-                scorer: spec.name.to_string(),
-                pass: score.pass,
-                score: score.score,
-                reason: score.reason,
-                gating: spec.gating,
-            }),
-            // A scorer that does not decide leaves its score out; one that does makes the trial
-            // errored: a fault of a judge is never a wrong answer.
-            Err(NoAnswer::Errored(_)) if !spec.gating => {}
-            Err(NoAnswer::Fault(_, message)) => {
-                if spec.gating {
-                    return Err(NoAnswer::Errored(TrialError {
-                        class: ErrorClass::Judge,
-                        message,
-                    }));
-                }
-            }
-            Err(other) => return Err(other),
-        }
-    }
-    let gating: Vec<&ScoreRecord> = scores.iter().filter(|score| score.gating).collect();
-    if gating.is_empty() {
-        return Err(internal("no gating scorer gave a score"));
-    }
-    let outcome = if gating.iter().all(|score| score.pass) {
-        Outcome::Passed
-    } else {
-        Outcome::Failed
-    };
-    Ok(TrialFinished {
-        scores,
-        ..finished(trial, outcome)
-    })
-}
-
-async fn score_one(
-    shared: &Shared,
-    trial: TrialId,
-    arm: &ArmJob,
-    spec: &ScorerSpec,
-    answer: &Answer<'_>,
-    context: &Context<'_>,
-) -> Result<score::Score, NoAnswer> {
-    let scorer_fault = |error: score::ScorerError| {
-        NoAnswer::Errored(TrialError {
-            class: ErrorClass::Internal,
-            message: error.to_string(),
-        })
-    };
-    let Some(judge) = shared.job.judges.get(spec.name.as_str()) else {
-        return score::score(spec, answer, context).map_err(scorer_fault);
-    };
-    match judge
-        .judge
-        .ask(spec, answer, context)
-        .map_err(scorer_fault)?
-    {
-        Step::Done(score) => Ok(score),
-        Step::Ask(question) => {
-            let case = context.case;
-            ask_judge(shared, (trial, case), arm, spec, judge, question.request).await
-        }
-    }
-}
-
-/// Asks the judge's model. A reply that is no verdict is an error of the judge; it is not kept in
-/// the cache, so that the next run asks again.
-async fn ask_judge(
-    shared: &Shared,
-    (trial, case): (TrialId, &Case),
-    arm: &ArmJob,
-    spec: &ScorerSpec,
-    judge: &JudgeJob,
-    mut request: Request,
-) -> Result<score::Score, NoAnswer> {
-    request.params = request.params.overlaid(&judge.endpoint.spec.params);
-    let name = spec.name.as_str();
-    let mut subject = subject(arm, case, trial.repeat, Some(name));
-    subject.version = Version {
-        number: judge.judge.version().number,
-        hash: &judge.hash,
-    };
-    let gate = shared
-        .gates
-        .get(&endpoint_id(&judge.endpoint))
-        .ok_or_else(|| internal("the judge has no gate"))?;
-    let (attempts_before, reply_before) = prior_call(&shared.job, trial, Some(name));
-    let asking = Asking {
-        trial,
-        scorer: Some(name),
-        call: Call {
-            request: &request,
-            subject,
-        },
-        endpoint: &judge.endpoint,
-        gate,
-        price: judge.price,
-        most_output: judge.most_output,
-        attempts_before,
-        reply_before,
-    };
-    let told = asking.ask(shared).await?;
-    match score::read_reply(spec, &told.response.text, &told.response.finish) {
-        Ok(score) => {
-            keep(shared, told).await?;
-            Ok(score)
-        }
-        Err(error) => Err(NoAnswer::Errored(TrialError {
-            class: ErrorClass::Judge,
-            message: format!("judge `{name}` gave no verdict: {error}"),
-        })),
     }
 }

@@ -9,8 +9,9 @@ use crate::chat::{AnswerFault, Price};
 use crate::dataset::Case;
 use crate::prompt::PromptVersion;
 use crate::provider::Endpoint;
-use crate::record::{Arm, AttemptFinished, LogSpan, Run, TrialId};
+use crate::record::{Arm, AttemptFinished, JudgeCall, LogSpan, Run, TrialId};
 use crate::score::{Judge, ScorerSpec};
+use crate::suite::validate::CaseScorers;
 
 use super::budget::Budget;
 
@@ -34,6 +35,49 @@ pub struct Job {
     pub looks: Option<Looks>,
     /// What an interrupted run has done already.
     pub prior: Option<Prior>,
+}
+
+impl Job {
+    /// The scorers of a case.
+    #[must_use]
+    pub fn scorers_of(&self, case: u32) -> CaseScorers<'_> {
+        let own = self.own_scorers.get(&case).map_or(&[][..], Vec::as_slice);
+        CaseScorers::new(&self.scorers, own)
+    }
+
+    /// What an interrupted run knows of a call: the requests sent, and the reply that nobody scored
+    /// yet. `judge` is the scorer with the name of its call; `None` is the answer itself.
+    #[must_use]
+    pub fn prior_call(
+        &self,
+        trial: TrialId,
+        judge: Option<(&str, Option<&str>)>,
+    ) -> (u32, Option<AttemptFinished>) {
+        let prior = self.prior.as_ref();
+        let found = prior.and_then(|prior| Some((prior, prior.run.trial(trial)?)));
+        let Some((prior, record)) = found else {
+            return (0, None);
+        };
+        let call = match judge {
+            None => Some(&record.answer),
+            Some((scorer, name)) => {
+                let mut names = prior.run.scorers.iter();
+                let index = names.position(|known| known.as_ref() == scorer);
+                let is_it = |call: &&JudgeCall| {
+                    Some(usize::from(call.scorer)) == index && call.name.as_deref() == name
+                };
+                record.judges.iter().find(is_it).map(|call| &call.record)
+            }
+        };
+        let Some(call) = call else { return (0, None) };
+        // A judge's reply that led to an error is not a verdict: the judge is asked again.
+        let usable = judge.is_none() || record.outcome.is_none();
+        let reply = call
+            .reply_at
+            .filter(|_| usable)
+            .and_then(|span| prior.replies.reply(span));
+        (call.sends, reply)
+    }
 }
 
 /// When a run is looked at before its end.

@@ -9,8 +9,10 @@ pub mod dispatcher;
 pub mod executor;
 pub mod gate;
 pub mod job;
+mod judging;
 pub mod limiter;
 pub mod retry;
+mod scoring;
 
 pub use budget::Budget;
 pub use dispatcher::{Finished, Observer, RunnerError, Status, run};

@@ -20,6 +20,7 @@ mod drift;
 mod faults;
 mod first_use;
 mod inspect;
+mod judge;
 mod matrix;
 mod models;
 mod money;

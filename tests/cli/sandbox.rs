@@ -105,6 +105,21 @@ impl Sandbox {
         serde_json::from_str(&self.read(relative)).expect("the file is JSON")
     }
 
+    /// The events of the newest run.
+    pub fn events(&self) -> Vec<Value> {
+        let runs = self.path(".gate/runs");
+        let mut folders: Vec<_> = std::fs::read_dir(runs)
+            .expect("a run")
+            .map(|entry| entry.expect("a folder").path().join("events.jsonl"))
+            .collect();
+        folders.sort();
+        let newest = folders.pop().expect("a run");
+        let log = std::fs::read_to_string(newest).expect("the log can be read");
+        log.lines()
+            .map(|line| serde_json::from_str(line).expect("an event"))
+            .collect()
+    }
+
     /// The binary with arguments, in the sandbox, without the caller's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gate"));

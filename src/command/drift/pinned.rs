@@ -144,6 +144,7 @@ fn answer(trial: &Value, served: Option<&String>) -> Option<AttemptFinished> {
             repeat: 1,
         },
         scorer: None,
+        call: None,
         attempt: 1,
         key: Digest::of_bytes(reply.as_bytes()),
         class: None,

@@ -161,6 +161,7 @@ fn events(trial: TrialId, said: Said) -> Option<(AttemptFinished, TrialFinished)
     let attempt = AttemptFinished {
         trial,
         scorer: None,
+        call: None,
         attempt: 1,
         key: digest("key"),
         class: errored.then_some(ErrorClass::Timeout),

@@ -3,11 +3,14 @@
 
 pub mod ask;
 pub mod builtin;
+pub mod fence;
+pub mod form;
 pub mod reply;
 pub mod spec;
 
 pub use ask::{Judge, JudgeFault, Question, Step};
-pub use reply::{JudgeError, read_reply};
+pub use form::{Class, ClassScores, VerdictForm};
+pub use reply::{JudgeError, read_reply, read_verdict};
 pub use spec::{JudgeReference, JudgeSpec};
 
 #[cfg(test)]

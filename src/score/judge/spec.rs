@@ -7,15 +7,43 @@ use super::super::form::{Form, ScorerType};
 use super::super::spec::Kind;
 use super::super::template::Template;
 use super::builtin;
-use crate::base::{Name, Node, Slug};
+use super::form::{Class, ClassScores, VerdictForm};
+use crate::base::{Name, Node, Slug, Table};
 
-/// The type `judge`.
-pub const TYPES: &[ScorerType] =
-    &[
-        ScorerType::new("judge", &["judge", "model", "criteria", "context"], decode)
-            .graded()
-            .never_negated(),
-    ];
+const RUBRIC_KEYS: &[&str] = &["judge", "model", "criteria", "context"];
+const FACTUALITY_KEYS: &[&str] = &["judge", "model", "value", "scores"];
+const RELEVANCE_KEYS: &[&str] = &["judge", "model"];
+const FAITHFULNESS_KEYS: &[&str] = &["judge", "model", "context"];
+
+/// The types of judges.
+pub const TYPES: &[ScorerType] = &[
+    ScorerType::new("judge", RUBRIC_KEYS, |form| {
+        decode(form, RUBRIC_KEYS, builtin::RUBRIC, VerdictForm::Rubric)
+    })
+    .graded()
+    .never_negated(),
+    ScorerType::new("factuality", FACTUALITY_KEYS, |form| {
+        let scores = decode_scores(form)?;
+        form.resolve("scores", scores.to_json());
+        let verdict = VerdictForm::Factuality(scores);
+        decode(form, FACTUALITY_KEYS, builtin::FACTUALITY, verdict)
+    })
+    .graded()
+    .never_negated(),
+    ScorerType::new("answer-relevance", RELEVANCE_KEYS, |form| {
+        let default = builtin::ANSWER_RELEVANCE;
+        decode(form, RELEVANCE_KEYS, default, VerdictForm::Rubric)
+    })
+    .graded()
+    .never_negated(),
+    ScorerType::new("faithfulness", FAITHFULNESS_KEYS, |form| {
+        form.nonempty("context")?;
+        let default = builtin::FAITHFULNESS;
+        decode(form, FAITHFULNESS_KEYS, default, VerdictForm::Rubric)
+    })
+    .graded()
+    .never_negated(),
+];
 
 /// A judge as a suite declares it.
 #[derive(Debug, Clone)]
@@ -28,6 +56,10 @@ pub struct JudgeSpec {
     pub criteria: Option<Template>,
     /// What the judge should know besides.
     pub context: Option<Template>,
+    /// The good answer; absent: what the case expects.
+    pub reference: Option<Template>,
+    /// What the judge has to reply.
+    pub form: VerdictForm,
 }
 
 /// A judge's prompt and version, `judges/politeness@v2`.
@@ -45,21 +77,26 @@ impl fmt::Display for JudgeReference {
     }
 }
 
-fn decode(form: &mut Form<'_, '_, '_>) -> Option<Kind> {
+/// Reads those of `keys` that several types of judges take.
+fn decode(
+    form: &mut Form<'_, '_, '_>,
+    keys: &[&'static str],
+    default: &'static str,
+    verdict: VerdictForm,
+) -> Option<Kind> {
     let written = form.get("judge");
     let judge = match written {
-        Some(node) => decode_reference(form, node),
-        None => parse_reference(builtin::RUBRIC).ok(),
+        Some(node) => decode_reference(form, node, builtin::of_type(default)),
+        None => parse_reference(default).ok(),
     };
     if let Some(judge) = &judge {
         form.resolve("judge", judge.to_string().into());
     }
     let model = form.get("model").map(|node| decode_model(form, node));
-    let criteria = form
-        .get("criteria")
-        .is_some()
-        .then(|| form.nonempty("criteria").map(|(_, template)| template));
-    let context = form.get("context").map(|_| form.text("context"));
+    let has = |form: &mut Form<'_, '_, '_>, key| keys.contains(&key) && form.get(key).is_some();
+    let criteria = has(form, "criteria").then(|| form.nonempty("criteria"));
+    let context = has(form, "context").then(|| form.text("context"));
+    let reference = has(form, "value").then(|| form.nonempty("value"));
     let judge = judge?;
     if judge.to_string() == builtin::RUBRIC && criteria.is_none() {
         let message = format!("has no `criteria`, which `{}` judges by", builtin::RUBRIC);
@@ -73,9 +110,33 @@ fn decode(form: &mut Form<'_, '_, '_>) -> Option<Kind> {
     Some(Kind::Judge(JudgeSpec {
         judge,
         model: absent_or(model)?,
-        criteria: absent_or(criteria)?,
+        criteria: absent_or(criteria)?.map(|(_, template)| template),
         context: absent_or(context)?.map(|(_, template)| template),
+        reference: absent_or(reference)?.map(|(_, template)| template),
+        form: verdict,
     }))
+}
+
+/// The scores of the classes: those given over the defaults.
+fn decode_scores(form: &mut Form<'_, '_, '_>) -> Option<ClassScores> {
+    let mut scores = ClassScores::default();
+    let Some(node) = form.get("scores") else {
+        return Some(scores);
+    };
+    let mut table = Table::new(form.reader, node, "`scores`")?;
+    let mut complete = true;
+    for (letter, class) in Class::WORDS {
+        let Some(node) = table.get(letter) else {
+            continue;
+        };
+        let what = format!("the score of class {letter}");
+        match form.reader.number(node, &what, 0.0, 1.0) {
+            Some(score) => scores.set(class, score),
+            None => complete = false,
+        }
+    }
+    table.finish(form.reader);
+    complete.then_some(scores)
 }
 
 /// Turns "absent, wrong or a value" into "wrong, or perhaps a value".
@@ -114,7 +175,12 @@ fn parse_reference(text: &str) -> Result<JudgeReference, String> {
     })
 }
 
-fn decode_reference(form: &mut Form<'_, '_, '_>, node: &Node) -> Option<JudgeReference> {
+/// Reads `judge`; of the judges in the program only those of `known` fit the scorer's type.
+fn decode_reference(
+    form: &mut Form<'_, '_, '_>,
+    node: &Node,
+    known: &[&str],
+) -> Option<JudgeReference> {
     let text = form.reader.text(node, "`judge`")?;
     let reference = match parse_reference(text) {
         Ok(reference) => reference,
@@ -124,10 +190,12 @@ fn decode_reference(form: &mut Form<'_, '_, '_>, node: &Node) -> Option<JudgeRef
             return None;
         }
     };
-    if reference.slug.is_builtin() && builtin::text(&reference.to_string()).is_none() {
-        let message = format!("this program has no judge `{reference}`");
-        let known: Vec<&str> = builtin::NAMES.to_vec();
-        let help = crate::base::decode::choices(&reference.to_string(), &known);
+    if reference.slug.is_builtin() && !known.contains(&reference.to_string().as_str()) {
+        let message = match builtin::text(&reference.to_string()) {
+            None => format!("this program has no judge `{reference}`"),
+            Some(_) => format!("`{reference}` does not give the reply that this scorer reads"),
+        };
+        let help = crate::base::decode::choices(&reference.to_string(), known);
         form.reader.error(node.span, "judge", message, help);
         return None;
     }

@@ -77,12 +77,14 @@ fn the_files_of_the_demo_are_right() {
 }
 
 #[test]
-fn the_judge_of_the_binary_and_the_fixtures_are_right() {
+fn the_judges_of_the_binary_and_the_fixtures_are_right() {
     for path in ["fixtures/mock/example.yaml", "fixtures/mock/label.yaml"] {
         takes(Kind::Mock, path, &text(path));
     }
-    let rubric = "src/score/judge/rubric_v1.yaml";
-    takes(Kind::Prompt, rubric, &text(rubric));
+    for name in crate::score::judge::builtin::names() {
+        let text = crate::score::judge::builtin::text(name).unwrap();
+        takes(Kind::Prompt, name, text);
+    }
     for line in text("fixtures/cassette/exactness.jsonl").lines() {
         takes(Kind::Cassette, line, line);
     }

@@ -41,7 +41,7 @@ impl Place {
 
     /// Whether the map is a scorer.
     pub fn is_scorer(&self) -> bool {
-        self.object.starts_with("/$defs/scorer-")
+        self.object.starts_with("/$defs/scorer-") && !self.object.contains("/properties/")
     }
 
     /// The properties of the map in the schema.
@@ -120,6 +120,11 @@ fn suite() -> Vec<Place> {
         ),
         place("/$defs/policy", json!({"policy": {}}), "/policy"),
         place(
+            "/$defs/scorer-factuality/properties/scores",
+            json!({"scorers": [{"type": "factuality", "scores": {}}]}),
+            "/scorers/0/scores",
+        ),
+        place(
             "/$defs/policy/properties/segments",
             json!({"policy": {"segments": {}}}),
             "/policy/segments",
@@ -173,7 +178,9 @@ fn smallest_scorer(name: &str) -> Value {
     let contains = json!({"type": "contains", "value": "a"});
     match name.trim_start_matches("not-") {
         "is-json" | "contains-json" | "is-refusal" | "pii" | "no-secrets" | "is-xml"
-        | "contains-xml" | "is-valid-tool-call" => json!({"type": name}),
+        | "contains-xml" | "is-valid-tool-call" | "factuality" | "answer-relevance" => {
+            json!({"type": name})
+        }
         "max-length" | "min-length" | "numeric" => json!({"type": name, "value": 1}),
         "choice" => json!({"type": name, "value": "a", "choices": ["a", "b"]}),
         "list-contains" => json!({"type": name, "value": ["a"]}),
@@ -188,11 +195,19 @@ fn smallest_scorer(name: &str) -> Value {
         "cost" => json!({"type": name, "max_usd": 1}),
         "finish-reason" => json!({"type": name, "value": "stop"}),
         "judge" => json!({"type": name, "criteria": "polite"}),
+        "faithfulness" => json!({"type": name, "context": "a"}),
         list if list.ends_with("-any") || list.ends_with("-all") => {
             json!({"type": name, "value": ["a"]})
         }
         _ => json!({"type": name, "value": "a"}),
     }
+}
+
+/// Whether a model is asked, so that the scorer can not stand in a set.
+fn is_judge(name: &str) -> bool {
+    crate::score::judge::spec::TYPES
+        .iter()
+        .any(|scorer_type| scorer_type.name == name)
 }
 
 /// Each scorer by itself, and within a set if it may stand in one.
@@ -208,7 +223,7 @@ fn scorers() -> Vec<Place> {
             Place::new(Kind::Suite, object.clone(), file, at)
         };
         places.push(place(scorer.clone(), "/scorers/0"));
-        if name != "judge" {
+        if !is_judge(&name) {
             let set = json!({"type": "all-of", "scorers": [scorer, {"type": "is-json"}]});
             places.push(place(set, IN_A_SET));
         }
