@@ -3,7 +3,7 @@
 use super::args::{DriftArgs, Global};
 use super::exit::Exit;
 use super::gate::{gate, run_flags, version};
-use super::project::{caller_folder, gate_layers, open};
+use super::project::{caller_folder, gate_layers, open_gate};
 use crate::command::drift::Options;
 use crate::command::run::Hooks;
 use crate::command::{self, CommandError};
@@ -14,7 +14,7 @@ pub(super) fn drift(global: &Global, args: &DriftArgs) -> Result<Exit, CommandEr
     // What was answered before says nothing about now: answers are kept, but not read.
     layers.put("cache", vec!["refresh".to_owned()], Origin::Flag);
     let flags = run_flags(&args.gate, None)?;
-    let project = open(global, layers, Some(&args.gate.how.permissions))?;
+    let project = open_gate(global, layers, &args.gate)?;
     if project.settings.offline {
         return Err(CommandError::usage(
             "drift asks the model, and --offline forbids it",

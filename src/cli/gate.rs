@@ -5,7 +5,7 @@ use super::exit;
 use super::exit::Exit;
 use super::output::{self, Terminal};
 use super::progress::{Form, Progress};
-use super::project::{caller_folder, gate_layers, global_layers, open, report_layers};
+use super::project::{caller_folder, gate_layers, global_layers, open, open_gate, report_layers};
 use super::{reports, signals};
 use crate::command::dryrun::Forecast;
 use crate::command::run::{Flags, Hooks};
@@ -72,11 +72,7 @@ pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, Comma
         candidate_models: args.candidate_model.clone(),
         ..run_flags(&args.gate, args.changed_since.clone())?
     };
-    let project = open(
-        global,
-        gate_layers(global, &args.gate),
-        Some(&args.gate.how.permissions),
-    )?;
+    let project = open_gate(global, gate_layers(global, &args.gate), &args.gate)?;
     gate(global, &project, async |hooks: &mut Hooks<'_>| {
         Box::pin(command::compare::compare(
             &project, &versions, &flags, hooks,
@@ -88,11 +84,7 @@ pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, Comma
 pub(super) fn run(global: &Global, args: &RunArgs) -> Result<Exit, CommandError> {
     let wanted = args.version.as_deref().map(version).transpose()?;
     let flags = run_flags(&args.gate, None)?;
-    let project = open(
-        global,
-        gate_layers(global, &args.gate),
-        Some(&args.gate.how.permissions),
-    )?;
+    let project = open_gate(global, gate_layers(global, &args.gate), &args.gate)?;
     gate(global, &project, async |hooks: &mut Hooks<'_>| {
         Box::pin(command::run::run(&project, wanted.as_ref(), &flags, hooks)).await
     })

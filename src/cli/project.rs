@@ -75,6 +75,25 @@ pub(super) fn open(
     layers: Layers,
     allowed: Option<&PermissionArgs>,
 ) -> Result<Project, CommandError> {
+    open_from(global, layers, allowed, None)
+}
+
+/// Opens the project of a command that runs suites, judged by those of another revision if so asked.
+pub(super) fn open_gate(
+    global: &Global,
+    layers: Layers,
+    gate: &GateArgs,
+) -> Result<Project, CommandError> {
+    let from = gate.select.gate_from.clone();
+    open_from(global, layers, Some(&gate.how.permissions), from)
+}
+
+fn open_from(
+    global: &Global,
+    layers: Layers,
+    allowed: Option<&PermissionArgs>,
+    gate_from: Option<String>,
+) -> Result<Project, CommandError> {
     let io = |error: std::io::Error| {
         CommandError::usage(
             format!("the working folder can not be used: {error}"),
@@ -104,6 +123,7 @@ pub(super) fn open(
     Project::open(Surroundings {
         folder,
         layers,
+        gate_from,
         permissions,
         variables: env::variables(),
         clock: Arc::new(env::SystemClock),

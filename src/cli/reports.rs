@@ -132,7 +132,7 @@ impl Files {
             let in_file = matches!(origin, Some(Origin::ProjectFile | Origin::Profile(_)));
             let place = |path: &String| {
                 if in_file && path != "-" {
-                    project.root.path().join(path).to_string()
+                    project.home.path().join(path).to_string()
                 } else {
                     path.clone()
                 }

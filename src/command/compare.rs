@@ -1,5 +1,6 @@
 //! `gate compare`: a candidate against a baseline, on every suite chosen.
 
+use super::definition;
 use super::error::CommandError;
 use super::matrix;
 use super::outcome::{Outcome, SuiteResult};
@@ -13,7 +14,7 @@ use crate::record::Arm;
 use crate::registry::reference::VersionRef;
 use crate::report::content::SuiteNote;
 use crate::store::git::Git;
-use crate::suite::{PromptLocation, Suite};
+use crate::suite::Suite;
 
 /// Compares versions, the baseline first; those left out are chosen by the state of things. More than
 /// two, or a model for the candidate, make a matrix.
@@ -40,13 +41,14 @@ pub async fn compare(
         suites::require_one_prompt(&chosen)?;
     }
     let changed = match &flags.changed_since {
-        Some(rev) => Some(Git::open(project.root.path())?.changed_since(rev)?),
+        Some(rev) => Some(Git::open(project.home.path())?.changed_since(rev)?),
         None => None,
     };
     let mut outcome = Outcome::new("compare", flags.no_gate);
+    definition::account(project, &chosen, changed.as_deref(), &mut outcome)?;
     for suite in &chosen {
         if let Some(changed) = &changed
-            && !touches(project, suite, changed)
+            && !definition::touches(project, suite, changed)
         {
             outcome
                 .suites
@@ -136,7 +138,7 @@ fn tell_apart(pair: &mut Pair) {
 
 /// What else the work tree changes, for a comparison that has nothing to do.
 fn other_changes(project: &Project, suite: &Suite) -> String {
-    let changed = Git::open(project.root.path())
+    let changed = Git::open(project.home.path())
         .and_then(|git| git.changed_since("HEAD"))
         .unwrap_or_default();
     let mut kinds = Vec::new();
@@ -154,36 +156,4 @@ fn other_changes(project: &Project, suite: &Suite) -> String {
             kinds.join(" and ")
         )
     }
-}
-
-/// Whether a changed file is one that the suite uses: its prompt, judges, data, rules or itself.
-fn touches(project: &Project, suite: &Suite, changed: &[String]) -> bool {
-    let registry = suite
-        .registry
-        .clone()
-        .or_else(|| project.settings.registry.clone())
-        .unwrap_or_else(|| "prompts".to_owned());
-    let mut files = vec![suite.path.clone(), suite.dataset.clone()];
-    let mut folders = Vec::new();
-    match &suite.prompt {
-        PromptLocation::File { path, .. } => files.push(path.clone()),
-        PromptLocation::Registry(slug) => {
-            files.extend(
-                ["yaml", "md", "txt"].map(|extension| format!("{registry}/{slug}.{extension}")),
-            );
-            folders.push(format!("{registry}/{slug}/"));
-        }
-    }
-    for model in suite.models.iter().chain(&suite.judge_models) {
-        files.extend(model.rules.clone());
-        files.extend(model.cassette.clone());
-    }
-    for scorer in &suite.scorers {
-        if let crate::score::Kind::Judge(judge) = &scorer.kind {
-            folders.push(format!("{registry}/{}/", judge.judge.slug));
-        }
-    }
-    changed
-        .iter()
-        .any(|path| files.contains(path) || folders.iter().any(|folder| path.starts_with(folder)))
 }

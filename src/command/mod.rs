@@ -5,6 +5,7 @@ pub mod ab;
 pub mod cache;
 pub mod compare;
 pub mod dataset;
+pub mod definition;
 pub mod drift;
 pub mod dryrun;
 pub mod decide;

@@ -10,6 +10,7 @@ use crate::base::{Clock, Diagnostics, Source};
 use crate::http::Secret;
 use crate::runner::Budget;
 use crate::settings::{self, Layers, Settings};
+use crate::store::git::{Exported, Git};
 use crate::store::{ProjectRoot, fs};
 
 /// What the owner of the machine allows; from flags and the environment alone, never from a file.
@@ -33,6 +34,8 @@ pub struct Surroundings {
     pub folder: PathBuf,
     /// The values of flags and of `GATE_*` variables.
     pub layers: Layers,
+    /// The revision whose suites, judges, data and settings judge; what is on disk if left out.
+    pub gate_from: Option<String>,
     /// What the owner allows.
     pub permissions: Permissions,
     /// The environment: for keys, and for what a command of the user's own inherits.
@@ -43,8 +46,14 @@ pub struct Surroundings {
 
 /// A project, found and with its settings read.
 pub struct Project {
-    /// Its root.
+    /// The folder of its suites, judges and data: its root, or under `--gate-from` the files of
+    /// another revision.
     pub root: ProjectRoot,
+    /// The root on disk, with the prompts under test.
+    pub home: ProjectRoot,
+    /// The revision whose suites, judges and data judge, where it is not what is on disk.
+    pub gate_from: Option<String>,
+    _definition: Option<Exported>,
     /// Its local state, `.gate`.
     pub state: Utf8PathBuf,
     /// How to run.
@@ -72,13 +81,25 @@ impl Project {
         let Surroundings {
             folder,
             mut layers,
+            gate_from,
             permissions,
             variables,
             clock,
         } = surroundings;
-        let mut root = ProjectRoot::new(find_root(&folder))?;
+        let mut home = ProjectRoot::new(find_root(&folder))?;
         for path in &permissions.paths {
-            root.allow(path)?;
+            home.allow(path)?;
+        }
+        let definition = match &gate_from {
+            Some(revision) => Some(Git::open(home.path())?.export(revision)?),
+            None => None,
+        };
+        let mut root = home.clone();
+        if let Some(definition) = &definition {
+            root = ProjectRoot::new(definition.project())?;
+            for path in &permissions.paths {
+                root.allow(path)?;
+            }
         }
         read_settings(&root, &mut layers)?;
         let settings = settings::settings_of(&layers).map_err(|errors| {
@@ -88,10 +109,13 @@ impl Project {
                 help: None,
             }
         })?;
-        let state = root.path().join(".gate");
+        let state = home.path().join(".gate");
         let money = Arc::new(Mutex::new(Budget::new(settings.budget)));
         Ok(Self {
             root,
+            home,
+            gate_from,
+            _definition: definition,
             state,
             settings,
             layers,
@@ -125,10 +149,10 @@ impl Project {
         Ok(Source::new(path, &fs::read_text(&full, limit)?))
     }
 
-    /// Whether a file of the project is there.
+    /// Whether a file is there on disk.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
-        self.root.resolve(path).is_ok_and(|full| fs::is_file(&full))
+        self.home.resolve(path).is_ok_and(|full| fs::is_file(&full))
     }
 
     /// Makes sure that the local state's folder is there and that git passes it over.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::definition;
 use super::error::CommandError;
 use super::outcome::{Outcome, SuiteResult, SuiteRun, Texts};
 use super::prepare::{self, Prepared, Wanted};
@@ -96,6 +97,7 @@ pub async fn run(
         suites::require_one_prompt(&chosen)?;
     }
     let mut outcome = Outcome::new("run", flags.no_gate);
+    definition::account(project, &chosen, None, &mut outcome)?;
     for suite in &chosen {
         let suite = flags.rewrite(suite);
         let versions = Versions::of(project, &suite);
@@ -211,6 +213,9 @@ fn require_rule(suite: &Suite, prepared: &Prepared) -> Result<(), CommandError> 
 /// # Errors
 /// When a suite can not be read, or the settings choose none.
 pub fn chosen_suites(project: &Project, hooks: &mut Hooks<'_>) -> Result<Vec<Suite>, CommandError> {
+    if project.gate_from.is_some() && definition::is_without_suites(project) {
+        return Ok(Vec::new());
+    }
     let (all, warnings) = suites::load_all(project)?;
     say_warnings(&warnings, hooks);
     suites::choose(project, all)

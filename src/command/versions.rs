@@ -18,6 +18,7 @@ use crate::runner::StoredAnswers;
 use crate::store::git::Git;
 use crate::store::registry::{self, Backend, FolderRegistry};
 use crate::store::runs::{self, LogTexts};
+use crate::store::{ProjectRoot, fs};
 use crate::suite::{PromptLocation, Suite};
 
 const MAX_PROMPT: u64 = 8 << 20;
@@ -51,6 +52,8 @@ pub struct Stored {
 /// Finds the versions of one suite's prompt.
 pub struct Versions<'p> {
     project: &'p Project,
+    /// Where the files are: on disk for a prompt under test, with the suites for a judge.
+    root: &'p ProjectRoot,
     location: PromptLocation,
     registry: String,
 }
@@ -66,6 +69,7 @@ impl<'p> Versions<'p> {
         let registry = registry.unwrap_or_else(|| "prompts".to_owned());
         Self {
             project,
+            root: &project.home,
             location: suite.prompt.clone(),
             registry,
         }
@@ -76,6 +80,7 @@ impl<'p> Versions<'p> {
     pub fn of_slug(project: &'p Project, registry: &str, slug: &Slug) -> Self {
         Self {
             project,
+            root: &project.root,
             location: PromptLocation::Registry(slug.clone()),
             registry: registry.to_owned(),
         }
@@ -98,7 +103,7 @@ impl<'p> Versions<'p> {
     /// # Errors
     /// When it leaves the project.
     pub fn backend(&self) -> Result<FolderRegistry, CommandError> {
-        Ok(FolderRegistry::new(&self.project.root, &self.registry)?)
+        Ok(FolderRegistry::new(self.root, &self.registry)?)
     }
 
     /// The state of the prompt by its registry's log.
@@ -170,7 +175,8 @@ impl<'p> Versions<'p> {
         };
         for extension in ["yaml", "md", "txt"] {
             let path = format!("{}/{slug}.{extension}", self.registry);
-            if self.project.has(&path) {
+            let full = self.root.resolve(&path);
+            if full.is_ok_and(|full| fs::is_file(&full)) {
                 return self.plain_file(&path, slug, "worktree", "worktree");
             }
         }
@@ -192,12 +198,13 @@ impl<'p> Versions<'p> {
         reference: &str,
         label: &str,
     ) -> Result<Resolved, CommandError> {
-        let source = self.project.read(path, MAX_PROMPT)?;
+        let full = self.root.resolve(path)?;
+        let source = Source::new(path, &fs::read_text(&full, MAX_PROMPT)?);
         decode_plain(&source, path, slug, reference, label)
     }
 
     fn git(&self, rev: &str, target: Option<&GitTarget>) -> Result<Resolved, CommandError> {
-        let git = Git::open(self.project.root.path())?;
+        let git = Git::open(self.project.home.path())?;
         let reference = match target {
             None => format!("git:{rev}"),
             Some(GitTarget::Number(number)) => format!("git:{rev}:v{number}"),

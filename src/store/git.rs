@@ -1,6 +1,7 @@
 //! What `gate` asks of git: files as they stand at a revision, and what a change touches. The `git`
 //! program is asked, so that the user's configuration holds.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -33,6 +34,20 @@ pub enum GitError {
     /// A revision that git would take for an option or a range.
     #[error("`{0}` is no revision")]
     BadRevision(String),
+    /// The project's folder is not there at a revision.
+    #[error("the project is not there at {revision}")]
+    NotThere {
+        /// The revision.
+        revision: String,
+    },
+    /// The files of a revision can not be written to a temporary folder.
+    #[error("failed to write the files of {revision} to a temporary folder")]
+    Export {
+        /// The revision.
+        revision: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The file is not text.
     #[error("{path} at {revision} is not UTF-8 text")]
     NotText {
@@ -41,6 +56,21 @@ pub enum GitError {
         /// The revision.
         revision: String,
     },
+}
+
+/// A project as it stands at a revision, in a folder that is removed with this value.
+#[derive(Debug)]
+pub struct Exported {
+    _folder: tempfile::TempDir,
+    project: PathBuf,
+}
+
+impl Exported {
+    /// The project's folder.
+    #[must_use]
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
 }
 
 /// The repository around a project.
@@ -157,13 +187,68 @@ impl Git {
         let base = self
             .text(&["merge-base", &commit, "HEAD"])
             .map_or(commit, |id| id.trim().to_owned());
+        self.differing(&base)
+    }
+
+    /// The files, relative to the project's root, that differ between a revision and the working
+    /// tree, files that git does not track yet included.
+    ///
+    /// # Errors
+    /// When there is no such revision.
+    pub fn differing_from(&self, revision: &str) -> Result<Vec<String>, GitError> {
+        let commit = self.commit(revision)?;
+        self.differing(&commit)
+    }
+
+    /// Writes the project as it stands at a revision to a folder that is removed with the value.
+    ///
+    /// # Errors
+    /// When there is no such revision, the project is not there at it, or it can not be written.
+    pub fn export(&self, revision: &str) -> Result<Exported, GitError> {
+        let commit = self.commit(revision)?;
+        let io = |source| GitError::Export {
+            revision: revision.to_owned(),
+            source,
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("gate-from-")
+            .tempdir()
+            .map_err(io)?;
+        let index = folder.path().join("index");
+        // An index of its own: that of the working tree is neither read nor written.
+        let read = self.run_with(&["read-tree", &commit], Some(&index))?;
+        if !read.status.success() {
+            return Err(io(said(&read)));
+        }
+        // Called in the project's folder, git writes the files below it and no others.
+        let prefix = format!("--prefix={}/tree/", folder.path().display());
+        let written = self.run_with(
+            &["checkout-index", "--all", "--quiet", &prefix],
+            Some(&index),
+        )?;
+        if !written.status.success() {
+            return Err(io(said(&written)));
+        }
+        let project = folder.path().join("tree").join(&self.prefix);
+        if !project.is_dir() {
+            return Err(GitError::NotThere {
+                revision: revision.to_owned(),
+            });
+        }
+        Ok(Exported {
+            _folder: folder,
+            project,
+        })
+    }
+
+    fn differing(&self, base: &str) -> Result<Vec<String>, GitError> {
         let tracked = self.text(&[
             "diff",
             "--name-only",
             "--no-renames",
             "-z",
             "--relative",
-            &base,
+            base,
             "--",
         ])?;
         let untracked = self.text(&["ls-files", "--others", "--exclude-standard", "-z"])?;
@@ -193,6 +278,14 @@ impl Git {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<std::process::Output, GitError> {
+        self.run_with(arguments, None)
+    }
+
+    fn run_with(
+        &self,
+        arguments: &[&str],
+        index: Option<&Path>,
+    ) -> Result<std::process::Output, GitError> {
         let mut command = Command::new("git");
         command
             .arg("-C")
@@ -201,11 +294,19 @@ impl Git {
             // What git says is read.
             .env("LC_ALL", "C")
             .stdin(Stdio::null());
+        if let Some(index) = index {
+            command.env("GIT_INDEX_FILE", index);
+        }
         command.output().map_err(|source| GitError::Start {
             folder: self.folder.clone(),
             source,
         })
     }
+}
+
+/// What git said when it refused.
+fn said(output: &std::process::Output) -> std::io::Error {
+    std::io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned())
 }
 
 fn check_revision(revision: &str) -> Result<(), GitError> {

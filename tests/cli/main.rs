@@ -15,6 +15,7 @@ mod ab;
 mod bad_input;
 mod compare;
 mod decide;
+mod definition;
 mod demo;
 mod drift;
 mod faults;

@@ -87,6 +87,10 @@ pub struct SelectArgs {
     /// Which suites.
     #[command(flatten)]
     pub suites: SuiteArgs,
+    /// Take suites, judges, data and gate.yaml as of this revision, prompts from here, so that a change
+    /// can not loosen its own gate.
+    #[arg(long, value_name = "REF")]
+    pub gate_from: Option<String>,
     /// Only cases with this id; `*` stands for any characters (repeatable).
     #[arg(long, value_name = "ID")]
     pub case: Vec<String>,

@@ -6,6 +6,7 @@ use super::history::{self, Point, Series};
 use super::moved;
 use super::pinned::{self, Pinned};
 use crate::chat::ModelSpec;
+use crate::command::definition;
 use crate::command::outcome::{Outcome, SuiteResult, SuiteRun};
 use crate::command::prepare::Wanted;
 use crate::command::run::{self, Flags, Hooks, policy_of};
@@ -56,6 +57,7 @@ pub async fn drift(
         }
     }
     let mut outcome = Outcome::new("drift", flags.no_gate);
+    definition::account(project, &all, None, &mut outcome)?;
     for suite in all {
         let slug = suite.prompt.slug().to_string();
         if !(options.prompts.is_empty() || options.prompts.contains(&slug)) {
