@@ -134,7 +134,14 @@ const EFFECTS: &[Effect] = &[
     },
     Effect {
         what: "parallel computation",
-        owners: &["stats", "http", "provider", "runner", "cli"],
+        owners: &[
+            "stats",
+            "score::assertion::javascript",
+            "http",
+            "provider",
+            "runner",
+            "cli",
+        ],
         names: &[
             "std::thread::scope",
             "std::thread::available_parallelism",

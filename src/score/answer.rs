@@ -59,6 +59,9 @@ pub struct Finding {
     pub score: f64,
     /// What was found.
     pub reason: String,
+    /// Whether it stays a fail with `not-` and whatever the threshold, since what was to be looked
+    /// at is not there.
+    pub absent: bool,
 }
 
 impl Finding {
@@ -68,6 +71,15 @@ impl Finding {
             pass,
             score: if pass { 1.0 } else { 0.0 },
             reason: reason.into(),
+            absent: false,
+        }
+    }
+
+    /// The finding that there is nothing to look at.
+    pub fn absent(reason: impl Into<String>) -> Self {
+        Self {
+            absent: true,
+            ..Self::binary(false, reason)
         }
     }
 
@@ -82,6 +94,7 @@ impl Finding {
             pass: score >= 1.0,
             score,
             reason: reason.into(),
+            absent: false,
         }
     }
 }

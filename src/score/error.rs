@@ -52,6 +52,14 @@ pub enum ScorerError {
         /// What the expression engine says.
         message: String,
     },
+    /// A program of the suite is wrong, or did what no answer asks for.
+    #[error("the program of scorer `{scorer}` failed: {message}")]
+    Program {
+        /// The scorer's name.
+        scorer: String,
+        /// What its engine says.
+        message: String,
+    },
     /// The scorer is a judge: its score comes from a model's reply.
     #[error("scorer `{scorer}` is a judge and has no score without a reply")]
     IsJudge {
@@ -69,6 +77,7 @@ impl ScorerError {
             Self::Unknown { .. }
             | Self::Limit { .. }
             | Self::Expression { .. }
+            | Self::Program { .. }
             | Self::IsJudge { .. } => false,
         }
     }
@@ -92,6 +101,8 @@ pub enum Fault {
     Limit(String),
     /// An expression failed.
     Expression(String),
+    /// A program failed.
+    Program(String),
 }
 
 impl Fault {
@@ -123,6 +134,7 @@ impl Fault {
             Self::Unknown(fact) => ScorerError::Unknown { scorer, fact },
             Self::Limit(limit) => ScorerError::Limit { scorer, limit },
             Self::Expression(message) => ScorerError::Expression { scorer, message },
+            Self::Program(message) => ScorerError::Program { scorer, message },
         }
     }
 }

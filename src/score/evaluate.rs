@@ -1,7 +1,7 @@
 //! Applies a scorer to an answer: transforms, the assertion itself, threshold, negation.
 
 use super::answer::{Answer, Context, Finding, MAX_REASON, Score};
-use super::assertion::Input;
+use super::assertion::{Assertion, Input};
 use super::error::{Fault, ScorerError};
 use super::spec::{Kind, ScorerSpec};
 use super::transform::{self, Nothing};
@@ -110,6 +110,13 @@ impl ScorerSpec {
         };
         match &self.kind {
             Kind::Judge(_) => None,
+            // A program takes nothing from the case that could be missing.
+            #[cfg(feature = "javascript")]
+            Kind::Assertion(Assertion::Javascript(_)) => None,
+            Kind::Assertion(Assertion::Set(set)) => {
+                let mut members = set.scorers().iter();
+                members.find_map(|scorer| scorer.check_case(case))
+            }
             Kind::Assertion(assertion) => {
                 let fault = assertion.find(&input).err()?;
                 let error = fault.of(self.name.as_str(), &case.id);
@@ -121,6 +128,13 @@ impl ScorerSpec {
 
 /// The score that a finding means under the scorer's threshold and negation.
 pub(super) fn conclude(spec: &ScorerSpec, finding: Finding) -> Score {
+    if finding.absent {
+        return Score {
+            pass: false,
+            score: 0.0,
+            reason: shortened(finding.reason),
+        };
+    }
     let pass = spec
         .threshold
         .map_or(finding.pass, |least| finding.score >= least);

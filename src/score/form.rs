@@ -24,6 +24,8 @@ pub struct ScorerType {
     pub negatable: bool,
     /// Whether its score is graded, so that it takes `threshold`.
     pub graded: bool,
+    /// The cargo feature that this build lacks for it.
+    pub lacks: Option<&'static str>,
     /// Reads the type's own keys.
     pub decode: fn(&mut Form<'_, '_, '_>) -> Option<Kind>,
 }
@@ -41,7 +43,21 @@ impl ScorerType {
             keys,
             negatable: true,
             graded: false,
+            lacks: None,
             decode,
+        }
+    }
+
+    /// A type that only builds with a cargo feature have, and this one does not.
+    #[must_use]
+    pub const fn lacking(
+        name: &'static str,
+        keys: &'static [&'static str],
+        feature: &'static str,
+    ) -> Self {
+        Self {
+            lacks: Some(feature),
+            ..Self::new(name, keys, |_| None)
         }
     }
 

@@ -65,6 +65,17 @@ impl ScorerSpec {
         let (scorer_type, negated) = find_type(form.reader, type_node, type_name)?;
         form.name_type(type_name, node);
         form.get("type");
+        if let Some(feature) = scorer_type.lacks {
+            let message = format!(
+                "scorer `{type_name}` needs the cargo feature `{feature}`, which this build lacks"
+            );
+            let help = format!(
+                "use a release build, or build with `cargo install promptgate --features {feature}`"
+            );
+            form.reader
+                .error(type_node.span, "missing-feature", message, help);
+            return None;
+        }
         let name = decode_name(&mut form, type_name);
         // Within a set the set itself is gating or not, and its members have weights.
         let gating = match depth {

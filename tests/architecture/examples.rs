@@ -311,6 +311,7 @@ fn the_table_of_effects_is_well_formed() {
         "cli",
         "base",
         "stats",
+        "score",
     ];
     for effect in EFFECTS {
         assert!(!effect.names.is_empty(), "{} has no names", effect.what);

@@ -31,6 +31,7 @@ mod registry;
 mod reports;
 mod resume;
 mod sandbox;
+mod scorers;
 mod server;
 mod stopping;
 mod versions;

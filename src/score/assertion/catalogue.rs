@@ -5,8 +5,8 @@ use super::super::error::Fault;
 use super::super::form::ScorerType;
 use super::super::judge;
 use super::{
-    bleu, choice, contains, equals, expression, json, language, length, list, measure, number,
-    path, pattern, privacy, refusal, rouge, set, similarity, squad, tool, xml,
+    bleu, choice, contains, equals, expression, javascript, json, language, length, list, measure,
+    number, path, pattern, privacy, refusal, rouge, set, similarity, squad, tool, xml,
 };
 
 /// What an assertion looks at.
@@ -65,6 +65,9 @@ pub enum Assertion {
     Language(language::Language),
     /// An expression.
     Expr(expression::Expr),
+    /// A program.
+    #[cfg(feature = "javascript")]
+    Javascript(javascript::Javascript),
     /// Scorers taken together.
     Set(set::Set),
 }
@@ -96,12 +99,14 @@ impl Assertion {
             Self::Privacy(assertion) => Ok(assertion.find(input)),
             Self::Language(assertion) => assertion.find(input),
             Self::Expr(assertion) => assertion.find(input),
+            #[cfg(feature = "javascript")]
+            Self::Javascript(assertion) => assertion.find(input),
             Self::Set(assertion) => assertion.find(input),
         }
     }
 }
 
-const FAMILIES: [&[ScorerType]; 21] = [
+const FAMILIES: [&[ScorerType]; 22] = [
     equals::TYPES,
     contains::TYPES,
     pattern::TYPES,
@@ -122,6 +127,7 @@ const FAMILIES: [&[ScorerType]; 21] = [
     privacy::TYPES,
     language::TYPES,
     expression::TYPES,
+    javascript::TYPES,
     set::TYPES,
 ];
 

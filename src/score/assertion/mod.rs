@@ -10,6 +10,7 @@ pub mod distance;
 pub mod equals;
 pub mod expression;
 pub mod fold;
+pub mod javascript;
 pub mod json;
 pub mod language;
 pub mod length;

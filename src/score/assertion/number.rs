@@ -97,8 +97,10 @@ impl Numeric {
         let word = if near { "near" } else { "too far from" };
         Ok(Finding {
             pass: near,
-            score: numbers(found, wanted).clamp(0.0, 1.0),
-            reason: format!("the answer {found} is {word} {wanted}"),
+            ..Finding::graded(
+                numbers(found, wanted),
+                format!("the answer {found} is {word} {wanted}"),
+            )
         })
     }
 }

@@ -86,6 +86,12 @@ fn member(form: &mut Form<'_, '_, '_>, node: &Node) -> Option<ScorerSpec> {
 }
 
 impl Set {
+    /// The scorers in it.
+    #[must_use]
+    pub fn scorers(&self) -> &[ScorerSpec] {
+        &self.scorers
+    }
+
     pub(super) fn find(&self, input: &Input<'_>) -> Result<Finding, Fault> {
         let answer = Answer {
             text: input.text,
@@ -110,22 +116,14 @@ impl Set {
             reason = format!("{reason}; `{}`: {why}", scorer.name);
         }
         let mean = if sum >= weight { 1.0 } else { sum / weight };
-        Ok(match self.need {
-            Need::All => Finding {
-                pass: passed == all,
-                score: mean,
-                reason,
-            },
-            Need::Any => Finding {
-                pass: passed > 0,
-                score: best,
-                reason,
-            },
-            Need::None => Finding {
-                pass: passed == 0,
-                score: 1.0 - best,
-                reason,
-            },
+        let (pass, score) = match self.need {
+            Need::All => (passed == all, mean),
+            Need::Any => (passed > 0, best),
+            Need::None => (passed == 0, 1.0 - best),
+        };
+        Ok(Finding {
+            pass,
+            ..Finding::graded(score, reason)
         })
     }
 }

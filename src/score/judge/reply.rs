@@ -87,8 +87,7 @@ pub fn read_verdict(
             }
             Ok(Finding {
                 pass: verdict.pass,
-                score: verdict.score.abs(),
-                reason: shown(&verdict.reason),
+                ..Finding::graded(verdict.score.abs(), shown(&verdict.reason))
             })
         }
         VerdictForm::Factuality(scores) => {
@@ -97,8 +96,7 @@ pub fn read_verdict(
             let reason = format!("{}: {}", verdict.class.meaning(), shown(&verdict.reason));
             Ok(Finding {
                 pass: score > 0.0,
-                score,
-                reason: text::shorten(&reason, MAX_REASON).into_owned(),
+                ..Finding::graded(score, text::shorten(&reason, MAX_REASON))
             })
         }
     }
