@@ -9,6 +9,7 @@ pub mod escape;
 pub mod number;
 mod words;
 mod exhibit;
+mod method;
 pub mod json;
 pub mod sheet;
 pub mod terminal;
