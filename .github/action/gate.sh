@@ -55,6 +55,7 @@ done <<<"$IN_SUITE"
 if [[ $IN_COMMAND != lint ]]; then
   reports=$(mktemp -d "${RUNNER_TEMP//\\//}/gate-reports.XXXXXX")
   args+=("--junit=$reports/gate.junit.xml" "--json=$reports/gate.json" "--markdown=$reports/gate.md")
+  supports --html && args+=("--html=$reports/gate.html")
 fi
 
 # One argument a line, taken to the letter: no word splitting, no expansion, no quotes to balance.

@@ -47,6 +47,7 @@ pub(super) fn report_layers(layers: &mut Layers, files: &ReportFiles) {
     flags(layers, "junit", &files.junit);
     flags(layers, "json", &files.json);
     flags(layers, "markdown", &files.markdown);
+    flags(layers, "html", &files.html);
     flag(layers, "output", files.output.as_ref());
     flag(layers, "junit_profile", files.junit_profile.as_ref());
     flag(layers, "junit_cases", files.junit_cases.as_ref());

@@ -17,7 +17,7 @@ use crate::report::github::Paths;
 use crate::report::junit::{CaseMode, Options, Profile};
 use crate::report::markdown::Place;
 use crate::report::terminal::{Detail, Palette, Screen};
-use crate::report::{Report, json, junit, markdown, terminal as screen};
+use crate::report::{Report, html, json, junit, markdown, terminal as screen};
 use crate::store::fs;
 
 /// Files that were written.
@@ -55,6 +55,9 @@ pub fn write(
         put(path, base, &mut written, |out| {
             markdown::write(&report, &Place::Summary, out)
         })?;
+    }
+    for path in &files.html {
+        put(path, base, &mut written, |out| html::write(&report, out))?;
     }
     let stdout_taken = files.all().any(|path| path == "-");
     let shown = match settings.format.as_str() {
@@ -120,6 +123,7 @@ struct Files {
     junit: Vec<String>,
     json: Vec<String>,
     markdown: Vec<String>,
+    html: Vec<String>,
 }
 
 impl Files {
@@ -143,6 +147,7 @@ impl Files {
             junit: from_file("junit", &settings.junit),
             json: from_file("json", &settings.json),
             markdown: from_file("markdown", &settings.markdown),
+            html: from_file("html", &settings.html),
         };
         let folder = settings
             .output
@@ -152,12 +157,14 @@ impl Files {
             files.junit.push(format!("{folder}/gate.xml"));
             files.json.push(format!("{folder}/gate.json"));
             files.markdown.push(format!("{folder}/gate.md"));
+            files.html.push(format!("{folder}/gate.html"));
         }
         files
     }
 
     fn all(&self) -> impl Iterator<Item = &String> {
-        self.junit.iter().chain(&self.json).chain(&self.markdown)
+        let files = [&self.junit, &self.json, &self.markdown, &self.html];
+        files.into_iter().flatten()
     }
 
     fn paths(&self) -> Paths {
@@ -165,7 +172,7 @@ impl Files {
         Paths {
             junit: first(&self.junit),
             json: first(&self.json),
-            html: None,
+            html: first(&self.html),
             markdown: first(&self.markdown),
         }
     }

@@ -143,6 +143,8 @@ fn limits(rule: &RuleResult) -> Vec<(&'static str, String)> {
         rule.max_ratio
             .map(|ratio| ("allowed ratio", ratio.to_string())),
     );
+    let required = rule.required;
+    lines.extend(required.map(|value| ("required", scale.value(&rule.metric, Some(value)))));
     lines.extend(rule.alpha.map(|alpha| ("alpha", alpha.to_string())));
     let mde = rule
         .mde

@@ -16,6 +16,7 @@ pub mod terminal;
 pub mod junit;
 pub mod markdown;
 pub mod github;
+pub mod html;
 
 #[cfg(test)]
 mod sample;

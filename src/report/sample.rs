@@ -95,6 +95,8 @@ pub fn single() -> Sample {
     floor.baseline_value = None;
     floor.candidate_value = Some(0.5);
     floor.estimate = None;
+    floor.margin = None;
+    floor.required = Some(0.9);
     floor.decided_by = None;
     let decision = Decision {
         message: "2 cases are too few to tell if v8 passes 90 % of them.".into(),

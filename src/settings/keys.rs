@@ -51,7 +51,7 @@ const fn key(name: &'static str, takes: Takes, default: &'static str) -> Key {
 }
 
 /// All keys that `gate.yaml`, its profiles, the environment and flags can set.
-pub const KEYS: [Key; 26] = [
+pub const KEYS: [Key; 27] = [
     key("budget", Takes::Amount, ""),
     key("cache", Takes::Word(&["rw", "ro", "off", "refresh"]), "rw"),
     key("color", Takes::Word(&["auto", "always", "never"]), "auto"),
@@ -60,6 +60,7 @@ pub const KEYS: [Key; 26] = [
     key("evals", Takes::Path, "evals"),
     key("fail_fast", Takes::Switch, "false"),
     key("format", Takes::Word(&["human", "json", "github"]), "human"),
+    key("html", Takes::Paths, ""),
     key("json", Takes::Paths, ""),
     key("junit", Takes::Paths, ""),
     key(
@@ -119,6 +120,8 @@ pub struct Settings {
     pub evals: String,
     /// What stdout carries.
     pub format: String,
+    /// Files for the HTML page.
+    pub html: Vec<String>,
     /// Files for the JSON result.
     pub json: Vec<String>,
     /// Files for the JUnit report.
@@ -186,6 +189,7 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
         deadline: reader.duration("deadline"),
         evals: reader.text("evals").unwrap_or_default(),
         format: reader.text("format").unwrap_or_default(),
+        html: reader.texts("html"),
         json: reader.texts("json"),
         junit: reader.texts("junit"),
         junit_cases: reader.text("junit_cases").unwrap_or_default(),

@@ -151,6 +151,8 @@ pub struct RuleResult {
     pub margin: Option<f64>,
     /// The allowed ratio, where the rule has one.
     pub max_ratio: Option<f64>,
+    /// The value that the candidate has to reach, where the rule asks for one.
+    pub required: Option<f64>,
     /// p of a regression, raw.
     pub p_regression: Option<f64>,
     /// p of a regression after the family correction; `None` where the rule can not fail. For a

@@ -139,6 +139,8 @@ act FAKE_CODE=101 IN_FAIL_ON=''
 check 'a crash always fails' ends 101 error
 act FAKE_VERDICT=pass FAKE_CODE=143 IN_FAIL_ON=''
 check 'an interrupt always fails' test "$code" = 143
+act FAKE_HELP='--html <FILE>' FAKE_VERDICT=pass
+check 'the HTML report is asked for' grep -q -E '^<--html=.*/gate\.html>$' <<<"$args"
 act IN_COMMAND=lint
 check 'lint forms no verdict' ends 0 skipped
 check 'lint writes no reports' lacks --junit
@@ -149,7 +151,7 @@ check 'versions come in order' test "$(head -n 3 "$work/run/args" | tr '\n' ' ')
 check 'each suite is one argument' has --suite=promote
 check 'the shard is passed' has --shard=2/4
 check 'flags of a later version are left out' lacks --github-comment
-check 'no HTML unless asked' lacks --html
+check 'no HTML from a version without it' lacks --html
 act "${same[@]}" FAKE_VERDICT=skipped
 check 'a pull request is compared with its base' has "--changed-since=$base"
 act "${same[@]}" IN_WORKING_DIRECTORY="$work/headed" FAKE_VERDICT=pass

@@ -159,6 +159,61 @@ fn in_github_actions_summary_outputs_and_annotations_are_written() {
 }
 
 #[test]
+fn a_hostile_answer_is_no_markup_of_the_html_page() {
+    let sandbox = hostile();
+    let ran = sandbox.gate(&["compare", "v1", "v2", "--html", "out.html"]);
+    ran.exits(0).says("wrote out.html");
+    let page = sandbox.read("out.html");
+    assert_eq!(
+        page.matches("<script").count(),
+        2,
+        "its data and its own script"
+    );
+    assert!(
+        !page.contains("<testcase") && !page.contains("alert(1)</"),
+        "{page}"
+    );
+    assert!(!page.contains('\u{1b}'));
+    let begins = page.find("id=\"data-0\">").unwrap() + "id=\"data-0\">".len();
+    let data = page[begins..].split("</script>").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let answer = data[2]["sides"][1][0]["text"].as_str().unwrap();
+    assert!(answer.contains("<script>alert(1)</script> |"), "{answer}");
+}
+
+#[test]
+fn a_stored_run_is_written_as_html_again_with_the_same_cases() {
+    let sandbox = Sandbox::smallest();
+    let data = |file: &str| {
+        let page = sandbox.read(file);
+        let begins = page.find("application/json").unwrap();
+        page[begins..].split("</script>").next().unwrap().to_owned()
+    };
+    sandbox
+        .gate(&["compare", "v1", "v2", "--html", "live.html"])
+        .exits(0);
+    sandbox
+        .gate(&["report", "last", "--html", "stored.html"])
+        .exits(0);
+    assert_eq!(data("live.html"), data("stored.html"));
+    sandbox
+        .gate(&["run", "v2", "--no-gate", "--html", "run.html"])
+        .exits(0);
+    assert!(data("run.html").contains("\"kind\":\"lost\""));
+    sandbox.write(
+        "base.jsonl",
+        "{\"id\":\"a\",\"pass\":true}\n{\"id\":\"b\",\"pass\":true}\n",
+    );
+    sandbox.write(
+        "cand.jsonl",
+        "{\"id\":\"a\",\"pass\":false}\n{\"id\":\"b\",\"pass\":true}\n",
+    );
+    let decided = sandbox.gate(&["decide", "base.jsonl", "cand.jsonl", "--html", "-"]);
+    decided.exits(0).prints("<!doctype html>");
+    assert!(decided.stdout.ends_with("</html>\n"), "{}", decided.stdout);
+}
+
+#[test]
 fn reports_go_to_stdout_folders_and_devices() {
     let sandbox = Sandbox::smallest();
     let printed = sandbox.gate(&["compare", "v1", "v2", "--json", "-"]);
@@ -168,7 +223,7 @@ fn reports_go_to_stdout_folders_and_devices() {
     sandbox
         .gate(&["compare", "v1", "v2", "-o", "reports"])
         .exits(0);
-    for file in ["gate.xml", "gate.json", "gate.md"] {
+    for file in ["gate.xml", "gate.json", "gate.md", "gate.html"] {
         assert!(sandbox.path("reports").join(file).exists(), "{file}");
     }
 }

@@ -182,7 +182,10 @@ pub struct ReportFiles {
     /// Write Markdown (repeatable; `-` is stdout).
     #[arg(long, value_name = "FILE")]
     pub markdown: Vec<String>,
-    /// Write gate.xml, gate.json and gate.md to this folder.
+    /// Write an HTML page that needs nothing else (repeatable; `-` is stdout).
+    #[arg(long, value_name = "FILE")]
+    pub html: Vec<String>,
+    /// Write gate.xml, gate.json, gate.md and gate.html to this folder.
     #[arg(short = 'o', long, value_name = "DIR")]
     pub output: Option<String>,
     /// Which schema JUnit keeps to: common, strict.

@@ -58,6 +58,7 @@ pub fn rule(
         p_improvement: Some(0.988_77),
         p_guarded: None,
         tests: vec![],
+        required: None,
         mde: Some(0.062_228),
         cases_needed: None,
         clusters: None,

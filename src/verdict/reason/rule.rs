@@ -96,6 +96,7 @@ impl Account<'_> {
             reason: self.floor_reason(found),
             gating: true,
             alpha: Some(self.policy.alpha),
+            required: Some(found.required),
             ..measured(&found.measured)
         }
     }
@@ -177,6 +178,7 @@ impl Account<'_> {
             alpha: Some(policy.alpha),
             margin: (!is_amount).then_some(rule.limit),
             max_ratio: is_amount.then_some(rule.limit),
+            required: None,
             p_regression: evidence.p_regression,
             p_regression_adjusted: rule.p_adjusted,
             p_noninferior: evidence.p_noninferior,
