@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{self, Error};
+use super::proportion::{Interval, level_quantile};
 
 /// How two raters classified the same items: a square table of counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +125,46 @@ pub fn cohen_kappa(table: &Confusion, weights: Weights) -> Option<f64> {
         }
     }
     (expected > 0.0).then(|| 1.0 - observed / expected)
+}
+
+/// The large-sample interval of Cohen's unweighted κ, cut to [−1, 1].
+///
+/// `None` where κ is undefined. Approximate below some twenty items per category. Source: Fleiss,
+/// Cohen and Everitt (1969), Psychological Bulletin 72, 323–327, equation 13.
+///
+/// # Errors
+/// [`Error::OutOfRange`] if `level` is not in (0, 1).
+pub fn kappa_interval(table: &Confusion, level: f64) -> Result<Option<Interval>, Error> {
+    let z = level_quantile(level)?;
+    let Some(kappa) = cohen_kappa(table, Weights::None) else {
+        return Ok(None);
+    };
+    let items = table.items();
+    let (rows, columns) = table.margins();
+    let row_share = |at: usize| rows.get(at).copied().unwrap_or_default() / items;
+    let column_share = |at: usize| columns.get(at).copied().unwrap_or_default() / items;
+    let chance: f64 = (0..table.categories)
+        .map(|at| row_share(at) * column_share(at))
+        .sum();
+    let spread: f64 = table
+        .entries()
+        .map(|(row, column, count)| {
+            let factor = if row == column {
+                1.0 - (row_share(row) + column_share(row)) * (1.0 - kappa)
+            } else {
+                (column_share(row) + row_share(column)) * (1.0 - kappa)
+            };
+            count / items * factor * factor
+        })
+        .sum();
+    let centre = kappa - chance * (1.0 - kappa);
+    let variance = (spread - centre * centre).max(0.0) / items;
+    let half = z * variance.sqrt() / (1.0 - chance);
+    Ok(Some(Interval {
+        low: (kappa - half).max(-1.0),
+        high: (kappa + half).min(1.0),
+        level,
+    }))
 }
 
 /// Gwet's AC1, `(po − pe)/(1 − pe)` with `pe = Σπ(1 − π)/(q − 1)` over the q categories of the
@@ -268,6 +309,27 @@ mod tests {
         let table = Confusion::from_rows(&[vec![40, 6], vec![4, 50]]).unwrap();
         assert_printed(cohen_kappa(&table, Weights::None).unwrap(), 0.798_061);
         assert_printed(gwet_ac1(&table).unwrap(), 0.801_980);
+    }
+
+    /// Two raters and 100 subjects, Fleiss, Levin and Paik (2003), *Statistical Methods for Rates
+    /// and Proportions*, 3rd ed., table 18.1: κ = 0.68 with standard error 0.087.
+    #[test]
+    fn kappa_interval_of_the_published_table() {
+        let table = Confusion::from_rows(&[vec![75, 1, 4], vec![5, 4, 1], vec![0, 0, 10]]).unwrap();
+        let kappa = cohen_kappa(&table, Weights::None).unwrap();
+        assert_printed(kappa, 0.676_471);
+        let interval = kappa_interval(&table, 0.95).unwrap().unwrap();
+        assert_printed((kappa - interval.low) / 1.959_963_984_540_054, 0.087_703);
+        assert_printed((interval.high - kappa) / 1.959_963_984_540_054, 0.087_703);
+        let judge = Confusion::from_rows(&[vec![40, 6], vec![4, 50]]).unwrap();
+        let interval = kappa_interval(&judge, 0.95).unwrap().unwrap();
+        assert_printed(
+            (interval.high - interval.low) / (2.0 * 1.959_963_984_540_054),
+            0.060_519,
+        );
+        let same = Confusion::from_rows(&[vec![9, 0], vec![0, 0]]).unwrap();
+        assert_eq!(kappa_interval(&same, 0.95).unwrap(), None);
+        assert!(kappa_interval(&judge, 1.0).is_err());
     }
 
     #[test]

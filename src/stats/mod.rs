@@ -6,6 +6,7 @@
 //! back as `None` or as an [`Error`], never as NaN.
 
 pub mod agreement;
+pub mod association;
 pub mod calibration;
 mod distribution;
 pub mod drift;

@@ -5,7 +5,10 @@
 
 use proptest::prelude::*;
 
-use super::agreement::{Confusion, Scale, Weights, cohen_kappa, gwet_ac1, krippendorff_alpha};
+use super::agreement::{
+    Confusion, Scale, Weights, cohen_kappa, gwet_ac1, kappa_interval, krippendorff_alpha,
+};
+use super::association::{mean_difference, spearman};
 use super::calibration::{JudgeRecord, LabelledItem, powered_mean, rogan_gladen, sensitivity};
 use super::drift::{Week, chi_square, ewma, ks_two_sample, stability_index};
 use super::mean::{
@@ -177,6 +180,18 @@ proptest! {
             let alpha = krippendorff_alpha(&units, scale);
             prop_assert!(alpha.map_or(true, |alpha| alpha.is_none_or(f64::is_finite)));
         }
+    }
+
+    #[test]
+    fn associations(first in numbers(), second in numbers(), table in prop::collection::vec(prop::collection::vec(count(), 3), 3), level in number()) {
+        let short = first.len().min(second.len());
+        for found in [spearman(&first[..short], &second[..short], level), mean_difference(&first, &second, level)].into_iter().flatten().flatten() {
+            prop_assert!(is_number(&[found.value]));
+            prop_assert!(found.interval.is_none_or(is_interval), "{found:?}");
+        }
+        let table = Confusion::from_rows(&table).unwrap();
+        let interval = kappa_interval(&table, level).ok().flatten();
+        prop_assert!(interval.is_none_or(is_interval), "{interval:?}");
     }
 
     #[test]
