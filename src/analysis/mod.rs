@@ -2,6 +2,7 @@
 //! flips, segments. Numbers only; `verdict` judges them.
 
 pub mod arm;
+pub mod calibration;
 pub mod compare;
 pub mod drift;
 pub mod flaky;

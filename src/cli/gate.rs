@@ -102,12 +102,11 @@ fn per_hour(text: &str) -> Result<f64, CommandError> {
         })
 }
 
-/// Carries out a command that runs suites, with signals and progress, and reports it.
-pub(super) fn gate(
-    global: &Global,
+/// Carries out work that asks models, with signals and progress.
+pub(super) fn with_hooks<T>(
     project: &Project,
-    work: impl AsyncFnOnce(&mut Hooks<'_>) -> Result<Outcome, CommandError>,
-) -> Result<Exit, CommandError> {
+    work: impl AsyncFnOnce(&mut Hooks<'_>) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
     let terminal = Terminal::detect(&project.settings.color);
     let form = Form::choose(&project.settings, terminal.live);
     let mut progress = Progress::new(form);
@@ -116,7 +115,7 @@ pub(super) fn gate(
         .build();
     let runtime = runtime
         .map_err(|error| CommandError::infra("io", format!("failed to start: {error}"), None))?;
-    let outcome = runtime.block_on(async {
+    let found = runtime.block_on(async {
         let mut listening = tokio::task::JoinSet::new();
         let interrupts = signals::listen(&mut listening);
         let quiet = project.settings.quiet;
@@ -133,7 +132,17 @@ pub(super) fn gate(
         work(&mut hooks).await
     });
     progress.clear();
-    let outcome = outcome?;
+    found
+}
+
+/// Carries out a command that runs suites, with signals and progress, and reports it.
+pub(super) fn gate(
+    global: &Global,
+    project: &Project,
+    work: impl AsyncFnOnce(&mut Hooks<'_>) -> Result<Outcome, CommandError>,
+) -> Result<Exit, CommandError> {
+    let terminal = Terminal::detect(&project.settings.color);
+    let outcome = with_hooks(project, work)?;
     if !outcome.forecasts.is_empty() {
         let lines: Vec<String> = outcome.forecasts.iter().flat_map(Forecast::lines).collect();
         let text = format!("{}\n", lines.join("\n"));

@@ -1,6 +1,7 @@
 //! The surface: arguments, environment, standard streams, signals, exit codes.
 
 pub mod args;
+mod calibrate;
 mod dispatch;
 pub mod env;
 pub mod exit;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::output;
 use crate::analysis::table::ArmCell;
 use crate::base::text;
+use crate::command::calibrate;
 use crate::record::{Arm, Event, Outcome, Run, TrialFinished};
 use crate::runner::{Observer, Status};
 use crate::settings::Settings;
@@ -82,6 +83,10 @@ impl Progress {
 
     /// Notes a candidate's failed trial and says so once the case is lost for certain.
     fn trial_finished(&mut self, result: &TrialFinished, run: &Run) {
+        if run.header.command == calibrate::COMMAND {
+            // A judge that fails an example has lost nothing.
+            return;
+        }
         let case = result.trial.case;
         if result.trial.arm == Arm::Candidate && result.outcome == Outcome::Failed {
             self.failing.entry(case).or_insert_with(|| reason(result));

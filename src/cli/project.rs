@@ -54,7 +54,7 @@ pub(super) fn report_layers(layers: &mut Layers, files: &ReportFiles) {
     flag(layers, "format", files.format.as_ref());
 }
 
-fn how_layers(layers: &mut Layers, how: &HowArgs) {
+pub(super) fn how_layers(layers: &mut Layers, how: &HowArgs) {
     flag(layers, "concurrency", how.concurrency.as_ref());
     flag(layers, "rate", how.rate.as_ref());
     flag(layers, "token_rate", how.token_rate.as_ref());

@@ -11,6 +11,7 @@ use crate::base::{Diagnostic, Diagnostics, Name, Span};
 use crate::chat::ModelSpec;
 use crate::prompt::PromptVersion;
 use crate::registry::reference::{ReferenceError, VersionRef};
+use crate::score::judge::JudgeReference;
 use crate::score::judge::builtin;
 use crate::score::{Judge, JudgeSpec, Kind, ScorerSpec};
 use crate::suite::Suite;
@@ -125,8 +126,29 @@ fn version(
     suite: &Suite,
     spec: &JudgeSpec,
 ) -> Result<Arc<PromptVersion>, CommandError> {
-    let written = spec.judge.to_string();
-    if spec.judge.slug.is_builtin() {
+    judge_version(project, &registry_of(project, Some(suite)), &spec.judge)
+}
+
+/// The registry's folder of a suite's judges.
+#[must_use]
+pub fn registry_of(project: &Project, suite: Option<&Suite>) -> String {
+    suite
+        .and_then(|suite| suite.registry.clone())
+        .or_else(|| project.settings.registry.clone())
+        .unwrap_or_else(|| "prompts".to_owned())
+}
+
+/// The version that a reference to a judge means.
+///
+/// # Errors
+/// When it means none, or the version can not be read.
+pub fn judge_version(
+    project: &Project,
+    registry: &str,
+    judge: &JudgeReference,
+) -> Result<Arc<PromptVersion>, CommandError> {
+    let written = judge.to_string();
+    if judge.slug.is_builtin() {
         let version = builtin::version(&written).ok_or_else(|| {
             CommandError::usage(
                 format!("there is no judge `{written}` in the program"),
@@ -138,24 +160,15 @@ fn version(
         })?;
         return Ok(Arc::new(version));
     }
-    let reference: VersionRef = spec
-        .judge
-        .version
-        .parse()
-        .map_err(|fault: ReferenceError| {
-            CommandError::usage(fault.to_string(), "write the judge as `judges/name@v1`")
-        })?;
-    let registry = suite
-        .registry
-        .clone()
-        .or_else(|| project.settings.registry.clone())
-        .unwrap_or_else(|| "prompts".to_owned());
-    let versions = Versions::of_slug(project, &registry, &spec.judge.slug);
+    let reference: VersionRef = judge.version.parse().map_err(|fault: ReferenceError| {
+        CommandError::usage(fault.to_string(), "write the judge as `judges/name@v1`")
+    })?;
+    let versions = Versions::of_slug(project, registry, &judge.slug);
     Ok(versions.resolve(&reference)?.prompt)
 }
 
 /// The model of a judge: the one named, else the first for judges, else the model under test.
-fn choose_model<'s>(
+pub fn choose_model<'s>(
     suite: &'s Suite,
     spec: &JudgeSpec,
     main: &'s ModelSpec,

@@ -3,6 +3,7 @@
 
 pub mod ab;
 pub mod cache;
+pub mod calibrate;
 pub mod compare;
 pub mod dataset;
 pub mod definition;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::mpsc;
 
 use super::definition;
@@ -236,30 +237,70 @@ pub fn cache_mode(project: &Project) -> CacheMode {
     found.map_or(CacheMode::ReadWrite, |(_, mode)| *mode)
 }
 
-/// Carries out a prepared run, from its beginning or on from where it was interrupted.
+/// Carries out a prepared run, from its beginning or on from where it was interrupted, and decides.
 ///
 /// # Errors
 /// When the run can not be recorded.
 pub async fn execute(
     project: &Project,
-    prepared: Prepared,
+    mut prepared: Prepared,
     resumed: Option<LoadedRun>,
     hooks: &mut Hooks<'_>,
 ) -> Result<(SuiteRun, Option<Interrupt>), CommandError> {
+    prepared.job.looks = early::looks(&prepared.header, prepared.cases.len())?;
+    let carried = carry_out(project, prepared, resumed, &project.state, hooks);
+    let carried = Box::pin(carried).await?;
+    let notes = carried
+        .notes
+        .into_iter()
+        .chain(selfcheck::notes(&carried.run)?)
+        .collect();
+    let texts = Texts(LogTexts::open(&carried.path, &carried.run.cases)?);
+    let decision = decide_run(&carried.run)?;
+    Ok((
+        SuiteRun {
+            run: carried.run,
+            texts,
+            decision,
+            notes,
+        },
+        carried.interrupt,
+    ))
+}
+
+/// A run that was carried out, without a decision.
+pub struct Carried {
+    /// The run.
+    pub run: Run,
+    /// Its log.
+    pub path: Utf8PathBuf,
+    /// What a reader should know besides.
+    pub notes: Vec<String>,
+    /// The signal that ended it.
+    pub interrupt: Option<Interrupt>,
+}
+
+/// Asks and scores everything that was prepared. The log goes to `runs/` of `folder`.
+///
+/// # Errors
+/// When the run can not be recorded.
+pub async fn carry_out(
+    project: &Project,
+    prepared: Prepared,
+    resumed: Option<LoadedRun>,
+    folder: &Utf8Path,
+    hooks: &mut Hooks<'_>,
+) -> Result<Carried, CommandError> {
     let Prepared {
-        header,
-        cases,
-        mut job,
-        ..
+        header, cases, job, ..
     } = prepared;
-    job.looks = early::looks(&header, cases.len())?;
     let settings = &project.settings;
     project.prepare_state()?;
     let now = project.clock.now();
     let mode = cache_mode(project);
     let (log, fold) = match resumed {
         None => {
-            let log = RunLog::create(&project.state, &header, Arc::clone(&cases), now)?;
+            let log = RunLog::create(folder, &header, Arc::clone(&cases), now)?;
             (log, Fold::new(header.clone(), Arc::clone(&cases), now))
         }
         Some(loaded) => go_on(project, loaded)?,
@@ -286,21 +327,14 @@ pub async fn execute(
     };
     let finished =
         runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
-    let notes = cache_note(finished.corrupt_cache_entries)
-        .into_iter()
-        .chain(selfcheck::notes(&finished.run)?)
-        .collect();
-    let texts = Texts(LogTexts::open(&path, &finished.run.cases)?);
-    let decision = decide_run(&finished.run)?;
-    Ok((
-        SuiteRun {
-            run: finished.run,
-            texts,
-            decision,
-            notes,
-        },
-        finished.interrupt,
-    ))
+    Ok(Carried {
+        notes: cache_note(finished.corrupt_cache_entries)
+            .into_iter()
+            .collect(),
+        run: finished.run,
+        path,
+        interrupt: finished.interrupt,
+    })
 }
 
 /// The log of a run that was interrupted, ready to be written on.

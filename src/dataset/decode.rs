@@ -67,48 +67,8 @@ impl<'a> Decoder<'a> {
 
     /// Reads one line of a JSONL file; blank lines are no rows.
     pub fn jsonl_line(&mut self, line: &[u8], number: u32) {
-        let lossy = String::from_utf8_lossy(line);
-        let text = lossy.trim_end_matches(['\n', '\r']);
-        if matches!(lossy, Cow::Owned(_))
-            && let Err(error) = std::str::from_utf8(line)
-            && text.len() <= MAX_ROW_BYTES
-        {
-            let start = error.valid_up_to();
-            let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
-            let source = Source::row(
-                self.name.clone(),
-                text,
-                usize::try_from(number).unwrap_or(1),
-            );
-            self.diagnostics.push(
-                Diagnostic::error("utf-8", "the row is not UTF-8 text")
-                    .at(&source, Span { start, end })
-                    .help("save the dataset as UTF-8"),
-            );
-            return;
-        }
-        let line = if number == 1 {
-            text.strip_prefix('\u{feff}').unwrap_or(text)
-        } else {
-            text
-        };
-        if line.trim().is_empty() {
-            return;
-        }
-        let source = Source::row(
-            self.name.clone(),
-            line,
-            usize::try_from(number).unwrap_or(1),
-        );
-        if line.len() > MAX_ROW_BYTES {
-            let message = format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20);
-            self.diagnostics
-                .push(Diagnostic::error("too-large", message).at(&source, Span::default()));
-            return;
-        }
-        match json::parse(&source) {
-            Ok(node) => self.row(&source, &node),
-            Err(errors) => self.diagnostics.extend(errors),
+        if let Some((source, node)) = jsonl_row(&self.name, line, number, self.diagnostics) {
+            self.row(&source, &node);
         }
     }
 
@@ -180,6 +140,51 @@ impl<'a> Decoder<'a> {
         }
         self.lines.insert(case.id.clone(), case.line);
         self.cases.push(case);
+    }
+}
+
+/// The value in a line of a JSONL file; none in a blank line, and none after an error.
+pub(super) fn jsonl_row(
+    name: &str,
+    line: &[u8],
+    number: u32,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Arc<Source>, Node)> {
+    let row = |text: &str| Source::row(name, text, usize::try_from(number).unwrap_or(1));
+    let lossy = String::from_utf8_lossy(line);
+    let text = lossy.trim_end_matches(['\n', '\r']);
+    if matches!(lossy, Cow::Owned(_))
+        && let Err(error) = std::str::from_utf8(line)
+        && text.len() <= MAX_ROW_BYTES
+    {
+        let start = error.valid_up_to();
+        let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+        diagnostics.push(
+            Diagnostic::error("utf-8", "the row is not UTF-8 text")
+                .at(&row(text), Span { start, end })
+                .help("save the file as UTF-8"),
+        );
+        return None;
+    }
+    let line = match number {
+        1 => text.strip_prefix('\u{feff}').unwrap_or(text),
+        _ => text,
+    };
+    if line.trim().is_empty() {
+        return None;
+    }
+    let source = row(line);
+    if line.len() > MAX_ROW_BYTES {
+        let message = format!("the row is longer than {} MiB", MAX_ROW_BYTES >> 20);
+        diagnostics.push(Diagnostic::error("too-large", message).at(&source, Span::default()));
+        return None;
+    }
+    match json::parse(&source) {
+        Ok(node) => Some((source, node)),
+        Err(errors) => {
+            diagnostics.extend(errors);
+            None
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod case;
 mod csv;
 pub mod decode;
+pub mod label;
 pub mod select;
 
 pub use case::{Case, dataset_digest};

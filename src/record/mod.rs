@@ -1,12 +1,14 @@
 //! What happened: the events of a run, their form on disk, and the fold that turns them into a
 //! [`Run`]. Every report is a function of that fold, live, resumed, merged or read back.
 
+pub mod calibration;
 pub mod codec;
 pub mod event;
 pub mod fold;
 pub mod header;
 pub mod run;
 
+pub use calibration::{CalibrationItem, CalibrationRecord, JudgeCalibration};
 pub use event::{
     Arm, AttemptFinished, Event, EventSink, FinishReason, Outcome, ScoreRecord, Skip,
     TrialFinished, TrialId,

@@ -174,7 +174,7 @@ mod tests {
     }
 
     /// Weight gain of rats on two diets, Snedecor and Cochran (1980), *Statistical Methods*, 7th
-    /// ed., table 6.9.1; by Welch t = 1.9107 on 13.08 degrees of freedom, the interval as R and SciPy give it.
+    /// ed., table 6.9.1; by Welch t = 1.9107 on 13.08 degrees of freedom, the interval as R gives it.
     #[test]
     fn welch_interval_of_the_published_example() {
         let high = [

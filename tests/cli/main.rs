@@ -13,6 +13,7 @@
 
 mod ab;
 mod bad_input;
+mod calibrate;
 mod compare;
 mod decide;
 mod definition;

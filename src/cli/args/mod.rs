@@ -1,6 +1,7 @@
 //! The command line: one file for each family of commands.
 
 mod cache;
+mod calibrate;
 mod drift;
 mod gate;
 mod prompt;
@@ -8,6 +9,7 @@ mod root;
 mod statistics;
 
 pub use cache::CacheCommand;
+pub use calibrate::CalibrateArgs;
 pub use drift::DriftArgs;
 pub use gate::{
     CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, PermissionArgs, ReportArgs, ReportFiles,

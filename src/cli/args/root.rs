@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    AbArgs, CacheCommand, CompareArgs, DecideArgs, DriftArgs, LintArgs, MergeArgs, PowerArgs,
-    PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
+    AbArgs, CacheCommand, CalibrateArgs, CompareArgs, DecideArgs, DriftArgs, LintArgs, MergeArgs,
+    PowerArgs, PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
 };
 use crate::cli::exit::Exit;
 use crate::cli::features;
@@ -108,6 +108,11 @@ pub enum Command {
         after_help = "Examples:\n  gate simulate --cases 200 --rate 0.9 --drop 0.05 --correlation 0.6\n  gate simulate --cases 50 --rate 0.9 --correlation 0 --threshold 0.03   a naive fixed threshold: 3 false alarms in 10\n  gate simulate --suite support-triage --drop 0.05                       the suite's own policy"
     )]
     Simulate(SimulateArgs),
+    /// Hold a judge against human labels: agreement, errors, leanings; writes its record.
+    #[command(
+        after_help = "Examples:\n  gate calibrate judges/politeness@v2 --labels labels.jsonl\n  gate calibrate gate/rubric@v1 --labels labels.jsonl --model openai:gpt-4o-mini-2024-07-18\n  gate calibrate judges/politeness@v2 --labels labels.jsonl --repeat 3 --model small --model large"
+    )]
+    Calibrate(CalibrateArgs),
     /// The versions of prompts: add, compare, promote, roll back, audit.
     #[command(
         after_help = "Examples:\n  gate prompt diff v7 v8\n  gate prompt promote support-triage@v8\n  gate prompt rollback support-triage --why \"wrong labels\""
