@@ -46,6 +46,35 @@ pub struct LongContext {
 }
 
 impl Price {
+    /// The prices of the same calls in a batch; unknown unless both its rates are. What the cache and
+    /// long questions cost falls with the price of the question: vendors' discounts stack.
+    #[must_use]
+    pub fn in_batch(&self) -> Option<Self> {
+        let (input, output) = (self.batch_input?, self.batch_output?);
+        let scale = |rate: f64, whole: f64, batch: f64| {
+            if whole > 0.0 {
+                rate * batch / whole
+            } else {
+                0.0
+            }
+        };
+        let question = |rate: f64| scale(rate, self.input, input);
+        Some(Self {
+            input,
+            output,
+            cached_input: self.cached_input.map(question),
+            cache_write: self.cache_write.map(question),
+            long_context: self.long_context.map(|long| LongContext {
+                above_input_tokens: long.above_input_tokens,
+                input: question(long.input),
+                output: scale(long.output, self.output, output),
+                cached_input: long.cached_input.map(question),
+                cache_write: long.cache_write.map(question),
+            }),
+            ..*self
+        })
+    }
+
     /// The cost of one call in USD; unknown where a needed token count is.
     #[must_use]
     pub fn cost_usd(&self, usage: &Usage) -> Option<f64> {
@@ -207,6 +236,34 @@ mod tests {
         };
         let expected = (1_001.0 * 20.0 + 10.0 * 75.0) / 1e6;
         assert!((price.cost_usd(&long_usage).unwrap() - expected).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_batch_halves_every_rate_where_both_of_its_own_are_known() {
+        let price = Price {
+            input: 10.0,
+            output: 50.0,
+            cached_input: Some(1.0),
+            cache_write: Some(12.5),
+            batch_input: Some(5.0),
+            batch_output: Some(25.0),
+            ..Price::default()
+        };
+        let usage = Usage {
+            input_tokens: Some(1_000),
+            cached_input_tokens: Some(400),
+            cache_write_tokens: Some(100),
+            output_tokens: Some(10),
+            reasoning_tokens: None,
+        };
+        let (whole, half) = (price.cost_usd(&usage), price.in_batch());
+        let half = half.and_then(|half| half.cost_usd(&usage));
+        assert!((whole.unwrap() - 2.0 * half.unwrap()).abs() < 1e-15);
+        let unknown = Price {
+            batch_output: None,
+            ..price
+        };
+        assert_eq!(unknown.in_batch(), None);
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct HttpRequest<'a> {
     pub auth: Option<&'a (&'static str, Secret)>,
     /// The body.
     pub body: &'a [u8],
+    /// The most bytes of the reply's body, where they are not those of the client.
+    pub max_body: Option<usize>,
 }
 
 impl<'a> HttpRequest<'a> {
@@ -71,6 +73,7 @@ impl<'a> HttpRequest<'a> {
             headers: &[],
             auth: None,
             body,
+            max_body: None,
         }
     }
 }
@@ -143,7 +146,10 @@ impl Client {
         }
         let host = || host_of(request.url);
         match timeout_at(end, client.execute(message)).await {
-            Ok(Ok(response)) => self.read(response, end, deadline, host).await,
+            Ok(Ok(response)) => {
+                let limit = request.max_body.unwrap_or(self.options.max_body);
+                self.read(response, (end, deadline), limit, host).await
+            }
             Ok(Err(error)) => Err(HttpFault::before_head(error, host(), encrypted)),
             Err(_) => Err(HttpFault::Timeout {
                 host: host(),
@@ -156,11 +162,10 @@ impl Client {
     async fn read(
         &self,
         mut response: reqwest::Response,
-        end: Instant,
-        deadline: Duration,
+        (end, deadline): (Instant, Duration),
+        limit: usize,
         host: impl Fn() -> String,
     ) -> Result<Reply, HttpFault> {
-        let limit = self.options.max_body;
         let too_large = || HttpFault::TooLarge {
             host: host(),
             limit,

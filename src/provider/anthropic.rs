@@ -15,7 +15,7 @@ use crate::chat::{Finish, ModelSpec, Request, Response, ResponseFormat, ToolCall
 use crate::http::{Reply, Secret};
 
 /// The version of the protocol that this codec speaks.
-const VERSION: &str = "2023-06-01";
+pub(super) const VERSION: &str = "2023-06-01";
 
 /// The codec of messages.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::mock::{MockOutcome, MockRules};
 use super::replay::Cassette;
 use super::{classify, limits};
 use crate::chat::{ErrorClass, Finish, ModelSpec, Response, Tokenizer};
-use crate::http::{Client, HttpRequest, Redactor, Secret};
+use crate::http::{Client, HttpRequest, Redactor, Reply, Secret};
 
 /// A model with everything that is needed to ask it.
 pub struct Endpoint {
@@ -22,7 +22,7 @@ pub struct Endpoint {
     pub spec: ModelSpec,
     /// How the tokens of its questions are counted.
     pub tokenizer: Tokenizer,
-    transport: Transport,
+    pub(super) transport: Transport,
 }
 
 /// How an endpoint is reached.
@@ -81,6 +81,11 @@ impl Sealed {
     #[must_use]
     pub fn request(&self) -> &str {
         self.wire.request()
+    }
+
+    /// The body as it is sent.
+    pub(super) fn body(&self) -> &str {
+        self.wire.body()
     }
 }
 
@@ -164,16 +169,10 @@ impl Endpoint {
                 };
                 let reply = client.send(&request, deadline).await;
                 let hold = reply.as_ref().ok().and_then(limits::hold);
-                let decoded = match reply {
-                    Ok(reply) => codec.decode(&reply),
-                    Err(fault) => Err(classify::exchange_error(&fault)),
-                };
-                let mut response = decoded.map_err(|error| redacted(error, redactor))?;
-                if let std::borrow::Cow::Owned(clean) = redactor.redact(&response.text) {
-                    response.text = clean;
-                }
+                let reply =
+                    reply.map_err(|fault| redacted(classify::exchange_error(&fault), redactor))?;
                 Answered {
-                    response,
+                    response: decoded(*codec, &reply, redactor)?,
                     latency: begun.elapsed(),
                     hold,
                 }
@@ -200,10 +199,31 @@ impl Endpoint {
                 }
             }
         };
-        check_finish(&answered.response.finish)?;
-        say_refusal(&mut answered.response);
+        settle(&mut answered.response)?;
         Ok(answered)
     }
+}
+
+/// Reads a reply in the vendor's form, without secrets.
+pub(super) fn decoded(
+    codec: &dyn Codec,
+    reply: &Reply,
+    redactor: &Redactor,
+) -> Result<Response, CallError> {
+    let mut response = codec
+        .decode(reply)
+        .map_err(|error| redacted(error, redactor))?;
+    if let std::borrow::Cow::Owned(clean) = redactor.redact(&response.text) {
+        response.text = clean;
+    }
+    Ok(response)
+}
+
+/// What every answer has to be, whichever way it came.
+pub(super) fn settle(response: &mut Response) -> Result<(), CallError> {
+    check_finish(&response.finish)?;
+    say_refusal(response);
+    Ok(())
 }
 
 /// A refusal in a field of its own is the answer where there is no other.
@@ -230,7 +250,7 @@ fn local(url: &str, body: serde_json::Value) -> Encoded {
     }
 }
 
-fn redacted(mut error: CallError, redactor: &Redactor) -> CallError {
+pub(super) fn redacted(mut error: CallError, redactor: &Redactor) -> CallError {
     if let std::borrow::Cow::Owned(clean) = redactor.redact(&error.message) {
         error.message = clean;
     }

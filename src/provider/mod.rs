@@ -3,6 +3,7 @@
 
 pub mod anthropic;
 pub mod azure;
+pub mod batch;
 pub mod bedrock;
 pub mod call;
 pub mod classify;
