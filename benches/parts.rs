@@ -213,6 +213,7 @@ fn events(count: u32) -> Vec<Event> {
                 fingerprint: None,
                 latency_ms: Some(100.0 + f64::from(case % 50)),
                 cached: false,
+                batch: None,
             })));
             let score = ScoreRecord {
                 scorer: "equals".to_owned(),

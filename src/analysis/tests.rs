@@ -104,6 +104,7 @@ fn run(repeat: u32, cases: &[&str], trials: Vec<TrialRecord>) -> Run {
         started_at: Timestamp::from_millis(0),
         last_at: Timestamp::from_millis(0),
         resumes: 0,
+        batches: Vec::new(),
     }
 }
 

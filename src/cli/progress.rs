@@ -137,6 +137,9 @@ impl Progress {
         if self.spent_usd > 0.0 {
             let _ = write!(line, ", {:.4} USD", self.spent_usd);
         }
+        if let Some(batch) = &status.batch {
+            let _ = write!(line, ", {batch}");
+        }
         if let Some((name, pause)) = &status.pause {
             let _ = write!(
                 line,
@@ -179,12 +182,15 @@ impl Observer for Progress {
         match event {
             Event::TrialFinished(result) => self.trial_finished(result, run),
             Event::AttemptFinished(attempt) if !attempt.cached => {
-                self.spent_usd += attempt.cost_usd.unwrap_or(0.0);
+                let batch = attempt.batch;
+                let paid = batch.map_or(attempt.cost_usd, |batch| batch.paid_usd);
+                self.spent_usd += paid.unwrap_or(0.0);
             }
             Event::AttemptFinished(_)
             | Event::RunStarted(_)
             | Event::CasePlanned(_)
             | Event::RunResumed { .. }
+            | Event::BatchSubmitted(_)
             | Event::AttemptStarted { .. }
             | Event::RunFinished(_) => {}
         }

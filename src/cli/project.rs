@@ -64,6 +64,8 @@ pub(super) fn how_layers(layers: &mut Layers, how: &HowArgs) {
     flag(layers, "deadline", how.deadline.as_ref());
     flag(layers, "cache", how.cache.as_ref());
     flag(layers, "progress", how.progress.as_ref());
+    flag(layers, "batch_poll", how.batch_poll.as_ref());
+    switch(layers, "batch", how.batch);
     switch(layers, "offline", how.offline);
     switch(layers, "fail_fast", how.fail_fast);
     if how.no_cache {

@@ -10,7 +10,7 @@ use crate::base::text::{self, visible_line};
 use crate::chat::{Price, Request, Role, Tokenizer};
 use crate::plan::estimate::{self, Estimate};
 use crate::provider::{Call, Subject, Version};
-use crate::runner::Job;
+use crate::runner::{ArmJob, Job};
 use crate::stats::power::{Risk, paired_mde};
 use crate::store::cache::CacheReader;
 use crate::verdict::planning::PLANNED_CHURN;
@@ -32,6 +32,8 @@ pub struct Forecast {
     pub finds: Option<f64>,
     /// What an edit of this prompt costs in refilled prompt cache at the traffic given.
     pub refill: Option<Refill>,
+    /// Whether the answers would come in batches.
+    pub batch: bool,
     /// Whether every model's price is known, or nothing by nature.
     pub priced: bool,
 }
@@ -100,7 +102,7 @@ pub fn forecast(
         } else {
             let input = arm.endpoint.tokenizer.request_tokens(&request);
             let most = request.params.max_tokens.or(arm.most_output);
-            answers.add(input, most, arm.price.as_ref());
+            answers.add(input, most, answer_price(project, arm).as_ref());
         }
         add_judges(job, &request, &mut judges);
     }
@@ -115,7 +117,8 @@ pub fn forecast(
         tokenizers: tokenizers(job),
         finds: mde,
         refill: per_hour.and_then(|per_hour| refill(job, per_hour)),
-        priced: is_priced(job),
+        batch: project.settings.batch,
+        priced: is_priced(project, job),
     })
 }
 
@@ -176,12 +179,22 @@ fn refill(job: &Job, per_hour: f64) -> Option<Refill> {
     })
 }
 
+/// What an answer costs: in a batch less.
+fn answer_price(project: &Project, arm: &ArmJob) -> Option<Price> {
+    if project.settings.batch {
+        arm.price.and_then(|price| price.in_batch())
+    } else {
+        arm.price
+    }
+}
+
 /// Whether every price is known, or nothing by nature; `--budget` needs that.
 #[must_use]
-pub fn is_priced(job: &Job) -> bool {
+pub fn is_priced(project: &Project, job: &Job) -> bool {
+    let price = |arm: &ArmJob| answer_price(project, arm);
     job.arms
         .iter()
-        .all(|arm| arm.price.is_some() || arm.endpoint.is_free() || arm.stored.is_some())
+        .all(|arm| price(arm).is_some() || arm.endpoint.is_free() || arm.stored.is_some())
         && job
             .judges
             .values()
@@ -199,7 +212,8 @@ impl Forecast {
             text::count(whole(self.answers.requests), "request"),
             text::thousands(whole(self.answers.cached))
         )];
-        lines.push(format!("  answers: {}", describe(&self.answers)));
+        let way = if self.batch { " in batches" } else { "" };
+        lines.push(format!("  answers{way}: {}", describe(&self.answers)));
         for (model, judge) in &self.judges {
             lines.push(format!(
                 "  judge {model}: {} at most, {}",

@@ -236,6 +236,7 @@ fn moved(event: &Event, renumber: impl Fn(TrialId) -> Option<TrialId>) -> Option
         Event::RunStarted(_)
         | Event::CasePlanned(_)
         | Event::RunResumed { .. }
+        | Event::BatchSubmitted(_)
         | Event::RunFinished(_) => None,
         Event::AttemptStarted {
             trial,

@@ -12,7 +12,7 @@ use super::prepare::{self, Prepared, Wanted};
 use super::project::Project;
 use super::suites;
 use super::versions::Versions;
-use super::{early, selfcheck};
+use super::{batch, early, selfcheck};
 use crate::analysis::CaseTable;
 use crate::base::{Diagnostics, Source, json};
 use crate::dataset::Filter;
@@ -160,11 +160,12 @@ pub async fn go(
     hooks: &mut Hooks<'_>,
     outcome: &mut Outcome,
 ) -> Result<SuiteResult, CommandError> {
+    batch::check(project, &prepared.job, &prepared.header)?;
     if prepared.header.arms.len() == 1 && !flags.no_gate {
         require_rule(wanted.suite, &prepared)?;
     }
     say_warnings(&prepared.warnings, hooks);
-    if project.settings.budget.is_some() && !super::dryrun::is_priced(&prepared.job) {
+    if project.settings.budget.is_some() && !super::dryrun::is_priced(project, &prepared.job) {
         return Err(CommandError::usage(
             format!(
                 "--budget needs a price for every model of suite `{}`, and one is unknown",
@@ -294,7 +295,7 @@ pub async fn carry_out(
     let Prepared {
         header, cases, job, ..
     } = prepared;
-    let settings = &project.settings;
+    batch::check(project, &job, &header)?;
     project.prepare_state()?;
     let now = project.clock.now();
     let mode = cache_mode(project);
@@ -312,7 +313,24 @@ pub async fn carry_out(
         cache_reader: CacheReader::open(&project.state, mode)?,
         cache_writer: CacheWriter::new(&project.state, mode, header.run_id.as_str()),
     };
-    let options = RunOptions {
+    let options = run_options(project, header.seed);
+    let finished =
+        runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
+    Ok(Carried {
+        notes: cache_note(finished.corrupt_cache_entries)
+            .into_iter()
+            .chain(finished.notes)
+            .chain(batch::note(&finished.run))
+            .collect(),
+        run: finished.run,
+        path,
+        interrupt: finished.interrupt,
+    })
+}
+
+fn run_options(project: &Project, seed: u64) -> RunOptions {
+    let settings = &project.settings;
+    RunOptions {
         concurrency: settings.concurrency,
         retries: settings.retries,
         timeout: settings.timeout,
@@ -322,19 +340,10 @@ pub async fn carry_out(
         budget: Arc::clone(&project.money),
         offline: settings.offline,
         fail_fast: settings.fail_fast,
-        seed: header.seed,
+        batch: settings.batch.then_some(settings.batch_poll),
+        seed,
         clock: Arc::clone(&project.clock),
-    };
-    let finished =
-        runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
-    Ok(Carried {
-        notes: cache_note(finished.corrupt_cache_entries)
-            .into_iter()
-            .collect(),
-        run: finished.run,
-        path,
-        interrupt: finished.interrupt,
-    })
+    }
 }
 
 /// The log of a run that was interrupted, ready to be written on.

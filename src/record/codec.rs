@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{AttemptFinished, Event, TrialError, TrialFinished};
+use super::event::{AttemptFinished, BatchCost, Event, TrialError, TrialFinished};
 use super::{Arm, FinishReason, Outcome, RunHeader, ScoreRecord, Skip, TrialId};
 use crate::base::{Diagnostics, Digest, Source, Timestamp, json};
 use crate::chat::{AnswerFault, ErrorClass, Finish, ToolCall, Usage};
@@ -111,6 +111,8 @@ struct FinishedBody<'a> {
     #[serde(default)]
     latency_ms: Option<f64>,
     cached: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch: Option<BatchCost>,
 }
 
 /// Lets serde ask a borrowed list whether it is empty.
@@ -193,6 +195,7 @@ fn type_name(event: &Event) -> &'static str {
         Event::CasePlanned(_) => "case_planned",
         Event::RunResumed { .. } => "run_resumed",
         Event::AttemptStarted { .. } => "attempt_started",
+        Event::BatchSubmitted(_) => "batch_submitted",
         Event::AttemptFinished(_) => "attempt_finished",
         Event::TrialFinished(_) => "trial_finished",
         Event::RunFinished(_) => "run_finished",
@@ -249,6 +252,7 @@ fn write_body(event: &Event, cases: &[Case], into: &mut Vec<u8>) -> Result<(), C
             };
             serde_json::to_writer(into, &body)?;
         }
+        Event::BatchSubmitted(batch) => serde_json::to_writer(into, batch)?,
         Event::AttemptFinished(done) => {
             serde_json::to_writer(into, &finished_body(done, trial_of(done.trial)?))?;
         }
@@ -286,6 +290,7 @@ fn finished_body<'a>(done: &'a AttemptFinished, trial: TrialBody<'a>) -> Finishe
         fingerprint: done.fingerprint.as_deref().map(Cow::Borrowed),
         latency_ms: done.latency_ms,
         cached: done.cached,
+        batch: done.batch,
     }
 }
 
@@ -394,6 +399,7 @@ fn read_event(kind: &str, line: &[u8], cases: &CaseIndex) -> Result<Event, Codec
                 key: body.key,
             }
         }
+        "batch_submitted" => Event::BatchSubmitted(serde_json::from_slice(line)?),
         "attempt_finished" => Event::AttemptFinished(Box::new(read_attempt(line, cases)?)),
         "trial_finished" => Event::TrialFinished(Box::new(read_result(line, cases)?)),
         "run_finished" => Event::RunFinished(serde_json::from_slice::<FinishReason>(line)?),
@@ -425,6 +431,7 @@ fn read_finished(body: FinishedBody<'_>, trial: TrialId) -> AttemptFinished {
         fingerprint: body.fingerprint.map(Cow::into_owned),
         latency_ms: body.latency_ms,
         cached: body.cached,
+        batch: body.batch,
     }
 }
 
@@ -454,6 +461,7 @@ pub fn header_of(first_line: &[u8]) -> Result<(Timestamp, RunHeader), CodecError
         Event::CasePlanned(_)
         | Event::RunResumed { .. }
         | Event::AttemptStarted { .. }
+        | Event::BatchSubmitted(_)
         | Event::AttemptFinished(_)
         | Event::TrialFinished(_)
         | Event::RunFinished(_) => Err(CodecError::Format {

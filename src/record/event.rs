@@ -162,6 +162,26 @@ pub struct AttemptFinished {
     pub latency_ms: Option<f64>,
     /// Whether the answer comes from the response cache.
     pub cached: bool,
+    /// What was paid, where the answer came in a batch; such an answer has no latency.
+    pub batch: Option<BatchCost>,
+}
+
+/// What an answer out of a batch cost, which is less than its price alone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BatchCost {
+    /// USD; unknown where the price of a batch or the usage is.
+    pub paid_usd: Option<f64>,
+}
+
+/// A batch that the provider has taken in: whoever goes on with the run asks for this one again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchSubmitted {
+    /// The model, by its name in the suite.
+    pub model: String,
+    /// The provider's id of the batch.
+    pub id: String,
+    /// The requests in it.
+    pub requests: usize,
 }
 
 /// The score of one scorer on one trial.
@@ -245,6 +265,8 @@ pub enum Event {
         /// The cache key of the call.
         key: Digest,
     },
+    /// The intents before this were sent, as one batch.
+    BatchSubmitted(BatchSubmitted),
     /// An attempt has ended.
     AttemptFinished(Box<AttemptFinished>),
     /// The result: a trial has ended.

@@ -48,6 +48,7 @@ impl Fold {
             started_at: at,
             last_at: at,
             resumes: 0,
+            batches: Vec::new(),
         };
         Self { run, scorer_index }
     }
@@ -96,6 +97,11 @@ impl Fold {
                     call.sends = call.sends.max(*attempt);
                 }
             }
+            Event::BatchSubmitted(batch) => {
+                if !self.run.batches.contains(batch) {
+                    self.run.batches.push(batch.clone());
+                }
+            }
             Event::AttemptFinished(attempt) => self.attempt_finished(attempt, span),
             Event::TrialFinished(result) => self.trial_finished(result, span),
             Event::RunFinished(reason) => self.run.finished = Some(reason.clone()),
@@ -123,8 +129,11 @@ impl Fold {
             if call.paid_in != command {
                 (call.paid_in, call.paid_usd, call.paid_unknown) = (command, 0.0, false);
             }
-            call.paid_usd += attempt.cost_usd.unwrap_or(0.0);
-            call.paid_unknown |= attempt.cost_usd.is_none();
+            let paid = attempt
+                .batch
+                .map_or(attempt.cost_usd, |batch| batch.paid_usd);
+            call.paid_usd += paid.unwrap_or(0.0);
+            call.paid_unknown |= paid.is_none();
         }
         let served = attempt
             .served_model

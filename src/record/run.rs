@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::TrialError;
+use super::event::{BatchSubmitted, TrialError};
 use super::{Arm, FinishReason, Outcome, RunHeader, Skip, TrialId};
 use crate::base::Timestamp;
 use crate::chat::{AnswerFault, Finish, Usage};
@@ -162,6 +162,8 @@ pub struct Run {
     pub last_at: Timestamp,
     /// How often the run was resumed.
     pub resumes: u16,
+    /// The batches that the provider took in, in their order.
+    pub batches: Vec<BatchSubmitted>,
 }
 
 impl Run {

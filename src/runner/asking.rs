@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::batch::Given;
 use super::budget::{self, Reservation};
 use super::circuit::Stop;
 use super::executor::Shared;
 use super::gate::{Gate, Next};
 use super::retry::{self, Failures};
+use crate::base::Digest;
 use crate::chat::{AnswerFault, ErrorClass, Price, Response};
 use crate::provider::{Answered, Call, CallError, Endpoint, Sealed};
 use crate::record::event::TrialError;
@@ -65,8 +67,8 @@ pub struct Asking<'a> {
 pub struct Told {
     /// The answer.
     pub response: Response,
-    /// How long it took when it was made.
-    pub latency_ms: f64,
+    /// How long it took when it was made; unknown where it came in a batch.
+    pub latency_ms: Option<f64>,
     /// What it cost, where known.
     pub cost_usd: Option<f64>,
     /// For the cache, where the answer did not come from it.
@@ -86,10 +88,9 @@ impl Told {
             fingerprint: attempt.fingerprint.clone(),
             ..Response::default()
         };
-        let latency_ms = attempt.latency_ms.unwrap_or(0.0);
         Self {
             response,
-            latency_ms,
+            latency_ms: attempt.latency_ms,
             cost_usd: attempt.cost_usd,
             keep: None,
         }
@@ -125,6 +126,11 @@ impl Asking<'_> {
             .filter(|reply| reply.key == sealed.key())
         {
             return Ok(Told::of_attempt(reply));
+        }
+        if self.scorer.is_none()
+            && let Some(given) = shared.batches.take(self.trial)
+        {
+            return given_by_batch(shared, given);
         }
         if let Some(told) = self.ask_cache(shared, &sealed).await? {
             return Ok(told);
@@ -178,18 +184,8 @@ impl Asking<'_> {
         if let Some(reservation) = money.reserve(worst) {
             return Ok(reservation);
         }
-        let limit = money.limit_usd().unwrap_or_default();
-        let message = format!(
-            "the budget of {limit} USD does not cover another request ({:.6} USD are spent)",
-            money.spent_usd()
-        );
         drop(money);
-        shared.stop(Stop {
-            skip: Skip::Budget,
-            reason: "budget",
-            message,
-        });
-        Err(NoAnswer::Skipped(Skip::Budget))
+        Err(over_budget(shared))
     }
 
     /// Settles what was set aside by how the attempt ended. A reply that was lost on the way may have
@@ -289,7 +285,7 @@ impl Asking<'_> {
             hold,
         } = answered;
         self.gate.answered(hold);
-        let latency_ms = millis(latency);
+        let latency_ms = Some(millis(latency));
         let cost_usd = self.price.and_then(|price| price.cost_usd(&response.usage));
         let mut finished = self.finished(&sealed, attempt);
         fill(&mut finished, &response, latency_ms, cost_usd);
@@ -327,22 +323,9 @@ impl Asking<'_> {
 
     fn finished(&self, sealed: &Sealed, attempt: u32) -> AttemptFinished {
         AttemptFinished {
-            trial: self.trial,
             scorer: self.scorer.map(str::to_owned),
             call: self.name.map(str::to_owned),
-            attempt,
-            key: sealed.key(),
-            class: None,
-            message: None,
-            reply: String::new(),
-            finish: None,
-            tool_calls: Vec::new(),
-            usage: crate::chat::Usage::default(),
-            cost_usd: None,
-            served_model: None,
-            fingerprint: None,
-            latency_ms: None,
-            cached: false,
+            ..attempt_without_answer(self.trial, sealed.key(), attempt)
         }
     }
 
@@ -354,10 +337,59 @@ impl Asking<'_> {
     }
 }
 
-fn fill(
+/// An attempt at the answer of a trial, of which nothing is known yet.
+pub(super) fn attempt_without_answer(trial: TrialId, key: Digest, attempt: u32) -> AttemptFinished {
+    AttemptFinished {
+        trial,
+        scorer: None,
+        call: None,
+        attempt,
+        key,
+        class: None,
+        message: None,
+        reply: String::new(),
+        finish: None,
+        tool_calls: Vec::new(),
+        usage: crate::chat::Usage::default(),
+        cost_usd: None,
+        served_model: None,
+        fingerprint: None,
+        latency_ms: None,
+        cached: false,
+        batch: None,
+    }
+}
+
+/// What a batch gave in place of a call.
+fn given_by_batch(shared: &Shared, given: Given) -> Result<Told, NoAnswer> {
+    match given {
+        Given::Answer(told) => Ok(*told),
+        Given::Failed(error) => Err(no_answer(&error)),
+        Given::NotSent => Err(over_budget(shared)),
+    }
+}
+
+/// Stops a run whose money does not cover another request.
+fn over_budget(shared: &Shared) -> NoAnswer {
+    let money = shared.budget();
+    let message = format!(
+        "the budget of {} USD does not cover another request ({:.6} USD are spent)",
+        money.limit_usd().unwrap_or_default(),
+        money.spent_usd()
+    );
+    drop(money);
+    shared.stop(Stop {
+        skip: Skip::Budget,
+        reason: "budget",
+        message,
+    });
+    NoAnswer::Skipped(Skip::Budget)
+}
+
+pub(super) fn fill(
     finished: &mut AttemptFinished,
     response: &Response,
-    latency_ms: f64,
+    latency_ms: Option<f64>,
     cost_usd: Option<f64>,
 ) {
     finished.reply.clone_from(&response.text);
@@ -367,7 +399,7 @@ fn fill(
     finished.cost_usd = cost_usd;
     finished.served_model.clone_from(&response.served_model);
     finished.fingerprint.clone_from(&response.fingerprint);
-    finished.latency_ms = Some(latency_ms);
+    finished.latency_ms = latency_ms;
 }
 
 fn no_answer(error: &CallError) -> NoAnswer {

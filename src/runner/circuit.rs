@@ -75,7 +75,7 @@ impl Circuit {
 }
 
 /// Faults that no further attempt of any trial can mend.
-fn fatal(error: &CallError) -> Option<Stop> {
+pub(super) fn fatal(error: &CallError) -> Option<Stop> {
     let what = match error.class {
         ErrorClass::Auth => "the provider refuses the key",
         ErrorClass::Quota => "the account has no quota left",
@@ -108,7 +108,7 @@ fn is_of_the_request(class: ErrorClass) -> bool {
     )
 }
 
-fn reason(class: ErrorClass) -> &'static str {
+pub(super) fn reason(class: ErrorClass) -> &'static str {
     match class {
         ErrorClass::Auth => "auth",
         ErrorClass::Quota => "quota",

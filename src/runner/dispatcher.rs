@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Message;
+use super::batch::{self, Gathered};
 use super::circuit::Stop;
 use super::executor::{Shared, endpoint_id, run_trial, skipped};
 use super::gate::{Gate, Rates};
@@ -42,6 +43,8 @@ pub struct Status {
     pub in_flight: u32,
     /// The pause of an endpoint that pushed back, with its name.
     pub pause: Option<(String, Duration)>,
+    /// What is waited for, where the answers come in a batch.
+    pub batch: Option<String>,
 }
 
 /// Why a run could not be recorded.
@@ -64,6 +67,8 @@ pub struct Finished {
     pub interrupt: Option<Interrupt>,
     /// Cache entries that did not hold what they should.
     pub corrupt_cache_entries: u64,
+    /// What a reader should know of the batches.
+    pub notes: Vec<String>,
 }
 
 /// Where a run is recorded.
@@ -105,34 +110,14 @@ pub async fn run(
     let pending = pending(&job);
     let (looks, places) = looks(&job);
     let deadline = options.deadline.map(|deadline| Instant::now() + deadline);
-    let endpoints = job
-        .arms
-        .iter()
-        .map(|arm| &arm.endpoint)
-        .chain(job.judges.values().map(|judge| &judge.endpoint));
-    let gates = endpoints
-        .map(|endpoint| {
-            let name = endpoint.spec.name.as_str();
-            (
-                endpoint_id(endpoint),
-                Gate::new(
-                    options.concurrency,
-                    Rates {
-                        requests: options.rate,
-                        tokens: options.token_rate,
-                    },
-                    options.seed,
-                    name,
-                ),
-            )
-        })
-        .collect();
+    let gates = gates(&job, &options);
     let shared = Arc::new(Shared {
-        job,
-        options,
         stopped: CancellationToken::new(),
         stop: Mutex::new(None),
         cache: Mutex::new(cache_reader),
+        batches: Gathered::new(batch::is_needed(&job, &options)),
+        job,
+        options,
         gates,
         messages,
     });
@@ -155,6 +140,32 @@ pub async fn run(
     dispatcher.run(inbox, interrupts, deadline).await
 }
 
+/// The way to each endpoint that the run asks.
+fn gates(job: &Job, options: &RunOptions) -> HashMap<usize, Gate> {
+    let endpoints = job
+        .arms
+        .iter()
+        .map(|arm| &arm.endpoint)
+        .chain(job.judges.values().map(|judge| &judge.endpoint));
+    endpoints
+        .map(|endpoint| {
+            let name = endpoint.spec.name.as_str();
+            (
+                endpoint_id(endpoint),
+                Gate::new(
+                    options.concurrency,
+                    Rates {
+                        requests: options.rate,
+                        tokens: options.token_rate,
+                    },
+                    options.seed,
+                    name,
+                ),
+            )
+        })
+        .collect()
+}
+
 /// The looks to be taken, the next one last, and where each trial stands in the order of the plan.
 fn looks(job: &Job) -> (Vec<usize>, HashMap<TrialId, usize>) {
     let looks = job.looks.iter().flat_map(|looks| looks.after.iter().rev());
@@ -165,7 +176,7 @@ fn looks(job: &Job) -> (Vec<usize>, HashMap<TrialId, usize>) {
 }
 
 /// The trials still to be run, last first: all, or those that an interrupted run has not finished.
-fn pending(job: &Job) -> Vec<TrialId> {
+pub(super) fn pending(job: &Job) -> Vec<TrialId> {
     let finished = |trial: &TrialId| {
         let record = job.prior.as_ref().and_then(|prior| prior.run.trial(*trial));
         record.is_some_and(|record| record.score().is_some() || record.fault.is_some())
@@ -208,6 +219,9 @@ impl Dispatcher<'_> {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut give_up_at: Option<Instant> = None;
+        if self.shared.batches.is_going() {
+            self.tasks.spawn(batch::gather(Arc::clone(&self.shared)));
+        }
         self.start_trials();
         loop {
             if self.tasks.is_empty() {
@@ -263,6 +277,9 @@ impl Dispatcher<'_> {
 
     /// Keeps as many trials going as requests may be in flight.
     fn start_trials(&mut self) {
+        if self.shared.batches.is_going() {
+            return;
+        }
         let most = self.shared.options.concurrency.max(1) as usize;
         while self.tasks.len() < most && !self.shared.stopped.is_cancelled() {
             if self.waits_for_look() {
@@ -407,6 +424,7 @@ impl Dispatcher<'_> {
                 .map(|status: LimiterStatus| status.in_flight)
                 .sum(),
             pause,
+            batch: self.shared.batches.status(),
         };
         self.observer.tick(&status, self.fold.run());
     }
@@ -456,6 +474,7 @@ impl Dispatcher<'_> {
             run: self.fold.finish(),
             interrupt: self.interrupt,
             corrupt_cache_entries: corrupt,
+            notes: self.shared.batches.notes(),
         })
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::{Asking, Message, NoAnswer, Told};
+use super::batch::Gathered;
 use super::budget::Budget;
 use super::circuit::Stop;
 use super::gate::Gate;
@@ -36,6 +37,8 @@ pub struct Shared {
     pub stop: Mutex<Option<Stop>>,
     /// The response cache, to read.
     pub cache: Mutex<CacheReader>,
+    /// The answers that come in batches.
+    pub batches: Gathered,
     /// The ways to the endpoints, by the endpoint's place in memory.
     pub gates: HashMap<usize, Gate>,
     /// To the dispatcher.
@@ -178,16 +181,7 @@ async fn answer_and_score(shared: &Shared, trial: TrialId) -> Result<TrialFinish
         .iter()
         .find(|arm| arm.arm == trial.arm)
         .ok_or_else(|| internal("the plan has no such arm"))?;
-    let messages = arm
-        .prompt
-        .render(&case.vars)
-        .map_err(|error| internal(&error.to_string()))?;
-    let request = Request {
-        messages,
-        params: arm.prompt.params.overlaid(&arm.endpoint.spec.params),
-        tools: arm.prompt.tools.clone(),
-        response_format: arm.prompt.response_format.clone(),
-    };
+    let request = request(arm, case)?;
     let told = answer(shared, trial, arm, case, &request).await?;
     if let Some(fault) = told
         .response
@@ -213,7 +207,7 @@ async fn answer_and_score(shared: &Shared, trial: TrialId) -> Result<TrialFinish
         finish: &told.response.finish,
         tool_calls: &told.response.tool_calls,
         usage: told.response.usage,
-        latency_ms: Some(told.latency_ms),
+        latency_ms: told.latency_ms,
         cost_usd: told.cost_usd,
     };
     let seat = Seat {
@@ -241,6 +235,20 @@ fn conclude_scores(trial: TrialId, scores: Vec<ScoreRecord>) -> Result<TrialFini
     Ok(TrialFinished {
         scores,
         ..finished(trial, outcome)
+    })
+}
+
+/// The question of a case to an arm.
+pub(super) fn request(arm: &ArmJob, case: &Case) -> Result<Request, NoAnswer> {
+    let messages = arm
+        .prompt
+        .render(&case.vars)
+        .map_err(|error| internal(&error.to_string()))?;
+    Ok(Request {
+        messages,
+        params: arm.prompt.params.overlaid(&arm.endpoint.spec.params),
+        tools: arm.prompt.tools.clone(),
+        response_format: arm.prompt.response_format.clone(),
     })
 }
 
@@ -309,7 +317,7 @@ async fn stored_answer(
     Ok(told)
 }
 
-fn subject<'a>(arm: &'a ArmJob, case: &'a Case, repeat: u32) -> Subject<'a> {
+pub(super) fn subject<'a>(arm: &'a ArmJob, case: &'a Case, repeat: u32) -> Subject<'a> {
     let version = Version {
         number: arm.prompt.number,
         hash: &arm.hash,

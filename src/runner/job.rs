@@ -166,6 +166,8 @@ pub struct RunOptions {
     pub offline: bool,
     /// A lost must-pass case ends the run.
     pub fail_fast: bool,
+    /// Answers are asked for in batches, and a batch is looked at this often at most.
+    pub batch: Option<Duration>,
     /// The seed of jitter.
     pub seed: u64,
     /// The wall clock, for the record.

@@ -3,6 +3,7 @@
 //! and decides when to stop. Nothing else waits, and no task outlives the run.
 
 pub mod asking;
+pub mod batch;
 pub mod budget;
 pub mod circuit;
 pub mod dispatcher;

@@ -51,7 +51,9 @@ const fn key(name: &'static str, takes: Takes, default: &'static str) -> Key {
 }
 
 /// All keys that `gate.yaml`, its profiles, the environment and flags can set.
-pub const KEYS: [Key; 27] = [
+pub const KEYS: [Key; 29] = [
+    key("batch", Takes::Switch, "false"),
+    key("batch_poll", Takes::Duration, "30s"),
     key("budget", Takes::Amount, ""),
     key("cache", Takes::Word(&["rw", "ro", "off", "refresh"]), "rw"),
     key("color", Takes::Word(&["auto", "always", "never"]), "auto"),
@@ -106,6 +108,10 @@ pub fn find(name: &str) -> Option<&'static Key> {
     reason = "each is a switch of the command line"
 )]
 pub struct Settings {
+    /// Answers are asked for in the provider's batches.
+    pub batch: bool,
+    /// How often a batch is looked at, at most.
+    pub batch_poll: Duration,
     /// USD that the command may spend.
     pub budget: Option<f64>,
     /// How the response cache is used: `rw`, `ro`, `off`, `refresh`.
@@ -182,6 +188,10 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
         errors: Vec::new(),
     };
     let settings = Settings {
+        batch: reader.switch("batch"),
+        batch_poll: reader
+            .duration("batch_poll")
+            .unwrap_or(Duration::from_secs(30)),
         budget: reader.amount("budget"),
         cache: reader.text("cache").unwrap_or_default(),
         color: reader.text("color").unwrap_or_default(),

@@ -33,8 +33,9 @@ pub struct CachedReply {
     /// The backend configuration, by the vendor's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
-    /// How long the answer took when it was made.
-    pub latency_ms: f64,
+    /// How long the answer took when it was made; unknown where it came in a batch.
+    #[serde(default)]
+    pub latency_ms: Option<f64>,
     /// Whether bytes that are no text were replaced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
@@ -43,7 +44,7 @@ pub struct CachedReply {
 impl CachedReply {
     /// The answer as it came from the provider.
     #[must_use]
-    pub fn into_response(self) -> (Response, f64) {
+    pub fn into_response(self) -> (Response, Option<f64>) {
         let response = Response {
             text: self.text,
             finish: self.finish,
@@ -59,7 +60,7 @@ impl CachedReply {
 
     /// The form in which an answer is stored.
     #[must_use]
-    pub fn of_response(response: &Response, latency_ms: f64) -> Self {
+    pub fn of_response(response: &Response, latency_ms: Option<f64>) -> Self {
         Self {
             text: response.text.clone(),
             finish: response.finish.clone(),

@@ -13,6 +13,8 @@
 
 mod ab;
 mod bad_input;
+mod batch;
+mod bureau;
 mod calibrate;
 mod compare;
 mod decide;

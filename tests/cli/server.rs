@@ -42,6 +42,7 @@ pub struct Seen {
     pub number: usize,
     pub at: Instant,
     pub head: String,
+    /// The body as JSON; as text where it is none.
     pub body: Value,
 }
 
@@ -56,6 +57,12 @@ impl Seen {
             .find(|message| message["role"] == "user");
         user.and_then(|message| message["content"].as_str())
             .unwrap_or_default()
+    }
+
+    /// Method and path.
+    pub fn line(&self) -> &str {
+        let line = self.head.lines().next().unwrap_or_default();
+        line.strip_suffix(" HTTP/1.1").unwrap_or(line)
     }
 
     /// The system message.
@@ -154,7 +161,8 @@ fn serve(
     let (mut reader, mut writer) = (BufReader::new(clone), stream);
     while let Some((head, body)) = read_request(&mut reader) {
         let number = counter.fetch_add(1, Ordering::SeqCst);
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
         let seen = Seen {
             number,
             at: Instant::now(),

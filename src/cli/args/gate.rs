@@ -127,6 +127,10 @@ pub struct SelectArgs {
 /// How it is run.
 #[derive(Debug, Args, Default)]
 #[command(next_help_heading = "How it is run")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct HowArgs {
     /// Most requests in flight [default: 32].
     #[arg(short = 'j', long, value_name = "N")]
@@ -155,6 +159,13 @@ pub struct HowArgs {
     /// The same as --cache off.
     #[arg(long)]
     pub no_cache: bool,
+    /// Ask for the answers in the provider's batches (OpenAI, Anthropic): half the price, within a
+    /// day. Judges are asked directly.
+    #[arg(long)]
+    pub batch: bool,
+    /// How often a batch is looked at, at most [default: 30s].
+    #[arg(long, value_name = "TIME")]
+    pub batch_poll: Option<String>,
     /// Nothing leaves the machine; what is not in the cache is skipped.
     #[arg(long)]
     pub offline: bool,

@@ -279,6 +279,7 @@ impl StoredAnswers for LabelledAnswers {
             fingerprint: None,
             latency_ms: Some(0.0),
             cached: true,
+            batch: None,
         })
     }
 }

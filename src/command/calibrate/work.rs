@@ -127,7 +127,9 @@ pub async fn calibrate(
 }
 
 fn require_price(project: &Project, prepared: &prepare::Prepared) -> Result<(), CommandError> {
-    if project.settings.budget.is_none() || crate::command::dryrun::is_priced(&prepared.job) {
+    if project.settings.budget.is_none()
+        || crate::command::dryrun::is_priced(project, &prepared.job)
+    {
         return Ok(());
     }
     Err(CommandError::usage(

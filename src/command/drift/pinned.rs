@@ -157,6 +157,7 @@ fn answer(trial: &Value, served: Option<&String>) -> Option<AttemptFinished> {
         fingerprint: None,
         latency_ms: number("latency_ms"),
         cached: true,
+        batch: None,
         reply,
     })
 }

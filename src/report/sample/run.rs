@@ -179,6 +179,7 @@ fn events(trial: TrialId, said: Said) -> Option<(AttemptFinished, TrialFinished)
         fingerprint: None,
         latency_ms: (!errored).then_some(120.0),
         cached: false,
+        batch: None,
     };
     let passed = outcome == Outcome::Passed;
     let scores = vec![ScoreRecord {
