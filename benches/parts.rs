@@ -155,6 +155,7 @@ fn header(cases: usize) -> RunHeader {
             kind: "equals".to_owned(),
             gating: true,
             judge: None,
+            members: Vec::new(),
         }],
         dataset: DatasetHeader {
             path: "cases.jsonl".to_owned(),
@@ -220,6 +221,7 @@ fn events(count: u32) -> Vec<Event> {
                 pass: right,
                 score: if right { 1.0 } else { 0.0 },
                 reason: "the answer is `billing`".to_owned(),
+                parts: Vec::new(),
                 gating: true,
             };
             let outcome = if right {

@@ -30,6 +30,7 @@ fn header(repeat: u32, cases: usize) -> RunHeader {
         kind: "equals".to_owned(),
         gating: true,
         judge: None,
+        members: Vec::new(),
     };
     RunHeader {
         gate: "run/1".to_owned(),

@@ -7,7 +7,6 @@ use super::error::CommandError;
 use super::outcome::{Outcome, SuiteResult};
 use super::project::Project;
 use crate::report::content::SuiteNote;
-use crate::score::Kind;
 use crate::store::fs;
 use crate::store::git::Git;
 use crate::suite::{self, PromptLocation, Suite};
@@ -42,7 +41,7 @@ fn judging(project: &Project, suite: &Suite) -> Files {
         found.files.extend(model.cassette.clone());
     }
     for scorer in &suite.scorers {
-        if let Kind::Judge(judge) = &scorer.kind {
+        for (_, judge) in scorer.judges() {
             found
                 .folders
                 .push(format!("{registry}/{}/", judge.judge.slug));

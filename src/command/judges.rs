@@ -13,7 +13,7 @@ use crate::prompt::PromptVersion;
 use crate::registry::reference::{ReferenceError, VersionRef};
 use crate::score::judge::JudgeReference;
 use crate::score::judge::builtin;
-use crate::score::{Judge, JudgeSpec, Kind, ScorerSpec};
+use crate::score::{Judge, JudgeSpec, ScorerSpec};
 use crate::suite::Suite;
 
 /// A judge with the model that it asks.
@@ -31,7 +31,8 @@ pub struct ChosenJudge {
     pub needs_expected: bool,
 }
 
-/// Finds the judges of a suite's scorers, those of single cases included.
+/// Finds the judges of a suite's scorers, those of single cases included, by the names of
+/// [`ScorerSpec::judges`].
 ///
 /// # Errors
 /// When the registry can not be read; what is wrong with a judge goes to `diagnostics`.
@@ -41,17 +42,16 @@ pub fn load<'s>(
     own: impl Iterator<Item = &'s ScorerSpec>,
     model: &ModelSpec,
     diagnostics: &mut Diagnostics,
-) -> Result<BTreeMap<Name, ChosenJudge>, CommandError> {
+) -> Result<BTreeMap<String, ChosenJudge>, CommandError> {
     let mut judges = BTreeMap::new();
     for scorer in suite.scorers.iter().chain(own) {
-        let Kind::Judge(spec) = &scorer.kind else {
-            continue;
-        };
-        if judges.contains_key(&scorer.name) {
-            continue;
-        }
-        if let Some(judge) = find(project, suite, scorer, spec, model, diagnostics)? {
-            judges.insert(scorer.name.clone(), judge);
+        for (name, spec) in scorer.judges() {
+            if judges.contains_key(&name) {
+                continue;
+            }
+            if let Some(judge) = find(project, suite, &name, spec, model, diagnostics)? {
+                judges.insert(name, judge);
+            }
         }
     }
     Ok(judges)
@@ -60,13 +60,13 @@ pub fn load<'s>(
 fn find(
     project: &Project,
     suite: &Suite,
-    scorer: &ScorerSpec,
+    scorer: &str,
     spec: &JudgeSpec,
     main: &ModelSpec,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<ChosenJudge>, CommandError> {
     let mut error = |rule, message: String, help: &str| {
-        let message = format!("scorer `{}`: {message}", scorer.name);
+        let message = format!("scorer `{scorer}`: {message}");
         diagnostics.push(
             Diagnostic::error(rule, message)
                 .at(&suite.source, Span::default())

@@ -12,16 +12,14 @@ use super::project::Project;
 use super::versions::Resolved;
 use crate::base::decode::Reader;
 use crate::base::rng::fresh_bytes;
-use crate::base::{
-    CaseId, Diagnostic, Diagnostics, Digest, Name, RunId, Severity, Source, Span, json,
-};
+use crate::base::{CaseId, Diagnostic, Diagnostics, Digest, RunId, Severity, Source, Span, json};
 use crate::chat::{ModelSpec, Request};
 use crate::dataset::{Case, Filter};
 use crate::plan::order::PlanIdentity;
 use crate::plan::{Shard, plan_digest, trial_order};
 use crate::prompt::PromptVersion;
 use crate::provider::{Call, Subject, Version};
-use crate::record::header::JudgeHeader;
+use crate::record::header::{JudgeHeader, MemberHeader};
 use crate::record::{Arm, ArmHeader, DatasetHeader, ModelHeader, RunHeader, ScorerHeader};
 use crate::runner::{ArmJob, Job, JudgeJob};
 use crate::score::{Kind, ScorerSpec};
@@ -86,7 +84,7 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
 struct Material<'p> {
     data: Dataset,
     own: HashMap<CaseId, Vec<ScorerSpec>>,
-    judges: BTreeMap<Name, ChosenJudge>,
+    judges: BTreeMap<String, ChosenJudge>,
     endpoints: Endpoints<'p>,
     warnings: Diagnostics,
 }
@@ -216,7 +214,7 @@ pub(super) fn own_scorers(
 fn check_references(
     suite: &Suite,
     cases: &[Case],
-    judges: &BTreeMap<Name, ChosenJudge>,
+    judges: &BTreeMap<String, ChosenJudge>,
     found: &mut Diagnostics,
 ) {
     for (name, _) in judges.iter().filter(|(_, judge)| judge.needs_expected) {
@@ -404,7 +402,7 @@ fn title(wanted: &Wanted<'_>) -> String {
 /// What a reader of the run should know, and the author of the suite be warned of.
 fn notes(
     wanted: &Wanted<'_>,
-    judges: &BTreeMap<Name, ChosenJudge>,
+    judges: &BTreeMap<String, ChosenJudge>,
     warnings: &mut Diagnostics,
 ) -> Vec<String> {
     let mut notes = Vec::new();
@@ -443,19 +441,33 @@ fn arm_header(arm: Arm, resolved: &Resolved) -> ArmHeader {
     }
 }
 
-fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<Name, ChosenJudge>) -> ScorerHeader {
-    let judge = judges
-        .get(&scorer.name)
-        .filter(|_| matches!(scorer.kind, Kind::Judge(_)));
+fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<String, ChosenJudge>) -> ScorerHeader {
+    let header = |name: &str| {
+        judges.get(name).map(|judge| JudgeHeader {
+            version: judge.version.clone(),
+            hash: judge.judge.version().hash,
+            model: judge.model.name.to_string(),
+        })
+    };
+    let members = match &scorer.kind {
+        Kind::Panel(panel) => panel.judges.as_slice(),
+        Kind::Assertion(_) | Kind::Judge(_) => &[],
+    };
+    let members = members.iter().filter_map(|member| {
+        Some(MemberHeader {
+            name: member.name.to_string(),
+            judge: header(&scorer.member(member.name.as_str()))?,
+        })
+    });
     ScorerHeader {
         name: scorer.name.to_string(),
         kind: scorer.type_name.clone(),
         gating: scorer.gating,
-        judge: judge.map(|judge| JudgeHeader {
-            version: judge.version.clone(),
-            hash: judge.judge.version().hash,
-            model: judge.model.name.to_string(),
-        }),
+        judge: match scorer.kind {
+            Kind::Judge(_) => header(scorer.name.as_str()),
+            Kind::Assertion(_) | Kind::Panel(_) => None,
+        },
+        members: members.collect(),
     }
 }
 
@@ -523,7 +535,7 @@ fn arm_jobs(
 
 fn judge_jobs(
     suite: &Suite,
-    judges: BTreeMap<Name, ChosenJudge>,
+    judges: BTreeMap<String, ChosenJudge>,
     endpoints: &mut Endpoints<'_>,
 ) -> Result<HashMap<String, JudgeJob>, CommandError> {
     let mut jobs = HashMap::new();
@@ -539,7 +551,7 @@ fn judge_jobs(
             price: endpoints.price(&judge.model),
             most_output: endpoints.most_output(&judge.model),
         };
-        jobs.insert(name.to_string(), job);
+        jobs.insert(name, job);
     }
     Ok(jobs)
 }

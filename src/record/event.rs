@@ -7,6 +7,7 @@ use super::RunHeader;
 use crate::base::{Digest, Timestamp};
 use crate::chat::{AnswerFault, ErrorClass, Finish, Usage};
 use crate::dataset::Case;
+use crate::score::Part;
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -195,6 +196,9 @@ pub struct ScoreRecord {
     pub score: f64,
     /// Why, in a sentence.
     pub reason: String,
+    /// What it was made of, where several judgements were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// Whether the scorer decides if the trial passes.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub gating: bool,

@@ -116,6 +116,18 @@ pub struct ScorerHeader {
     /// The judge asked, with its hash and model, where it is one.
     #[serde(default)]
     pub judge: Option<JudgeHeader>,
+    /// The judges of a panel, by their names in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberHeader>,
+}
+
+/// A judge of a panel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberHeader {
+    /// Its name in the panel.
+    pub name: String,
+    /// The judge asked.
+    pub judge: JudgeHeader,
 }
 
 /// The judge of a scorer.
@@ -156,6 +168,18 @@ impl RunHeader {
         candidate
             .filter(|_| arm == Arm::Candidate)
             .unwrap_or(&self.model)
+    }
+
+    /// All judges asked, by the names of their scorers; of a panel `panel/member`.
+    pub fn judges(&self) -> impl Iterator<Item = (String, &JudgeHeader)> {
+        self.scorers.iter().flat_map(|scorer| {
+            let own = scorer.judge.iter();
+            let members = scorer.members.iter();
+            let own = own.map(|judge| (scorer.name.clone(), judge));
+            own.chain(
+                members.map(|member| (format!("{}/{}", scorer.name, member.name), &member.judge)),
+            )
+        })
     }
 
     /// How reports name an arm.

@@ -151,7 +151,7 @@ struct Model<'a> {
 
 #[derive(Serialize)]
 struct Judge<'a> {
-    scorer: &'a str,
+    scorer: String,
     version: &'a str,
     hash: String,
     model: &'a str,
@@ -256,11 +256,10 @@ fn model<'a>(suite: &'a SuiteReport<'a>, arm: Arm) -> Model<'a> {
 }
 
 fn judges<'a>(suite: &'a SuiteReport<'a>) -> Vec<Judge<'a>> {
-    let scorers = suite.run.header.scorers.iter();
-    let judge = scorers.filter_map(|scorer| Some((scorer, scorer.judge.as_ref()?)));
-    judge
+    let judges = suite.run.header.judges();
+    judges
         .map(|(scorer, judge)| Judge {
-            scorer: &scorer.name,
+            scorer,
             version: &judge.version,
             hash: judge.hash.to_string(),
             model: &judge.model,

@@ -16,11 +16,7 @@ pub fn origins(suite: &SuiteReport<'_>) -> Vec<(&'static str, String)> {
         lines.push(("model", format!("{id} ({})", model.provider)));
     }
     lines.push(("served", suite.served().join(", ")));
-    for judge in header
-        .scorers
-        .iter()
-        .filter_map(|scorer| scorer.judge.as_ref())
-    {
+    for (_, judge) in header.judges() {
         lines.push((
             "judge",
             format!("{} {} on {}", judge.version, judge.hash, judge.model),

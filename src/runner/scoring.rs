@@ -9,7 +9,7 @@ use crate::chat::ErrorClass;
 use crate::dataset::Case;
 use crate::record::event::TrialError;
 use crate::record::{ScoreRecord, TrialId};
-use crate::score::{self, Answer, Context, Score, ScorerError, ScorerSpec};
+use crate::score::{self, Answer, Context, Kind, Score, ScorerError, ScorerSpec};
 
 /// The trial that is scored.
 #[derive(Clone, Copy)]
@@ -54,6 +54,7 @@ fn settle(
             pass: score.pass,
             score: score.score,
             reason: score.reason,
+            parts: score.parts,
             gating: spec.gating,
         })),
         Err(NoAnswer::Errored(_) | NoAnswer::Fault(..)) if !spec.gating => Ok(None),
@@ -67,9 +68,12 @@ async fn score_one(
     answer: &Answer<'_>,
     context: &Context<'_>,
 ) -> Result<Score, NoAnswer> {
-    match seat.shared.job.judges.get(spec.name.as_str()) {
-        None => score::score(spec, answer, context).map_err(|error| scorer_fault(&error)),
-        Some(judge) => judging::judge(seat, spec, judge, answer, context).await,
+    match &spec.kind {
+        Kind::Assertion(_) => {
+            score::score(spec, answer, context).map_err(|error| scorer_fault(&error))
+        }
+        Kind::Judge(_) => judging::judge(seat, spec, answer, context).await,
+        Kind::Panel(panel) => judging::panel(seat, spec, panel, answer, context).await,
     }
 }
 

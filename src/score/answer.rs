@@ -45,6 +45,22 @@ pub struct Score {
     pub score: f64,
     /// Why, in one sentence of at most 300 characters that is safe to show.
     pub reason: String,
+    /// What it was made of, where several judgements were: the members of a panel, for one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// One of the judgements that a score was made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it is called within its scorer.
+    pub name: String,
+    /// Whether it passes by itself.
+    pub pass: bool,
+    /// How good the answer is by it, from 0 to 1.
+    pub score: f64,
+    /// Why, in a sentence.
+    pub reason: String,
 }
 
 /// The most characters of a reason.

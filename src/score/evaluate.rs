@@ -1,5 +1,7 @@
 //! Applies a scorer to an answer: transforms, the assertion itself, threshold, negation.
 
+use std::borrow::Cow;
+
 use super::answer::{Answer, Context, Finding, MAX_REASON, Score};
 use super::assertion::{Assertion, Input};
 use super::error::{Fault, ScorerError};
@@ -19,7 +21,7 @@ pub fn score(
     answer: &Answer<'_>,
     context: &Context<'_>,
 ) -> Result<Score, ScorerError> {
-    if let Kind::Judge(_) = spec.kind {
+    if spec.asks() {
         return Err(ScorerError::IsJudge {
             scorer: spec.name.to_string(),
         });
@@ -53,9 +55,26 @@ pub(super) fn find(
             }
             Ok(score)
         }
-        Kind::Judge(_) => Err(Fault::Limit(
+        Kind::Judge(_) | Kind::Panel(_) => Err(Fault::Limit(
             "a judge has no score without a reply".to_owned(),
         )),
+    }
+}
+
+/// The answer's text after the scorer's transforms, or the score where one found nothing.
+///
+/// # Errors
+/// When a transform can not be applied, which is no fault of the answer.
+pub fn transformed<'a>(
+    spec: &ScorerSpec,
+    answer: &Answer<'a>,
+    context: &Context<'_>,
+) -> Result<Result<Cow<'a, str>, Score>, ScorerError> {
+    match transform::apply(&spec.transform, answer.text) {
+        Ok(text) => Ok(Ok(text)),
+        Err(nothing) => without_text(nothing)
+            .map(Err)
+            .map_err(|fault| fault.of(spec.name.as_str(), &context.case.id)),
     }
 }
 
@@ -68,6 +87,7 @@ pub(super) fn without_text(nothing: Nothing) -> Result<Score, Fault> {
             pass: false,
             score: 0.0,
             reason: shortened(reason),
+            parts: Vec::new(),
         }),
     }
 }
@@ -109,7 +129,7 @@ impl ScorerSpec {
             context: &context,
         };
         match &self.kind {
-            Kind::Judge(_) => None,
+            Kind::Judge(_) | Kind::Panel(_) => None,
             // A program takes nothing from the case that could be missing.
             #[cfg(feature = "javascript")]
             Kind::Assertion(Assertion::Javascript(_)) => None,
@@ -133,6 +153,7 @@ pub(super) fn conclude(spec: &ScorerSpec, finding: Finding) -> Score {
             pass: false,
             score: 0.0,
             reason: shortened(finding.reason),
+            parts: Vec::new(),
         };
     }
     let pass = spec
@@ -154,5 +175,6 @@ pub(super) fn conclude(spec: &ScorerSpec, finding: Finding) -> Score {
             finding.score
         },
         reason: shortened(reason),
+        parts: Vec::new(),
     }
 }

@@ -14,10 +14,10 @@ pub mod spec;
 pub mod template;
 pub mod transform;
 
-pub use answer::{Answer, Context, Score};
+pub use answer::{Answer, Context, Part, Score};
 pub use error::ScorerError;
-pub use evaluate::score;
-pub use judge::{Judge, JudgeError, JudgeFault, JudgeSpec, Question, Step, read_reply};
+pub use evaluate::{score, transformed};
+pub use judge::{Judge, JudgeError, JudgeFault, JudgeSpec, Panel, Question, Step, read_reply};
 pub use spec::{Kind, ScorerSpec};
 pub use template::Reference;
 

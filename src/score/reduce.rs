@@ -24,6 +24,7 @@ mod tests {
             pass,
             score,
             reason: String::new(),
+            parts: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::assertion::Assertion;
 use super::assertion::catalogue;
 use super::form::{Form, Schemas, ScorerType};
-use super::judge::JudgeSpec;
+use super::judge::{JudgeSpec, Panel};
 use super::template::Reference;
 use super::transform::{self, Transform};
 use crate::base::decode::Reader;
@@ -37,13 +37,15 @@ pub struct ScorerSpec {
 
 const MOST_WEIGHT: f64 = 1_000_000.0;
 
-/// The two kinds of scorer.
+/// The kinds of scorer.
 #[derive(Debug, Clone)]
 pub enum Kind {
     /// A function of the answer.
     Assertion(Assertion),
     /// A question to a model.
     Judge(JudgeSpec),
+    /// Questions to several judges.
+    Panel(Panel),
 }
 
 impl ScorerSpec {
@@ -116,6 +118,45 @@ impl ScorerSpec {
             references: left.references,
             resolved,
         })
+    }
+
+    /// Whether a model is asked.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        match self.kind {
+            Kind::Assertion(_) => false,
+            Kind::Judge(_) | Kind::Panel(_) => true,
+        }
+    }
+
+    /// The judges that are asked, by the names under which their calls are drawn, recorded and
+    /// reported: the scorer's own, or of a panel `panel/member`.
+    #[must_use]
+    pub fn judges(&self) -> Vec<(String, &JudgeSpec)> {
+        let name = |judge: &Self| match self.kind {
+            Kind::Panel(_) => self.member(judge.name.as_str()),
+            Kind::Assertion(_) | Kind::Judge(_) => self.name.to_string(),
+        };
+        let judges = self.that_judge().into_iter();
+        judges
+            .map(|(scorer, judge)| (name(scorer), judge))
+            .collect()
+    }
+
+    /// The scorers that ask a judge each: this one, or the members of a panel.
+    #[must_use]
+    pub fn that_judge(&self) -> Vec<(&Self, &JudgeSpec)> {
+        match &self.kind {
+            Kind::Assertion(_) => Vec::new(),
+            Kind::Judge(judge) => vec![(self, judge)],
+            Kind::Panel(panel) => panel.judges.iter().flat_map(Self::that_judge).collect(),
+        }
+    }
+
+    /// The name of a member of a panel.
+    #[must_use]
+    pub fn member(&self, name: &str) -> String {
+        format!("{}/{name}", self.name)
     }
 
     /// What the scorer's texts refer to, each once.

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Suite;
-use crate::base::{Digest, Name};
+use crate::base::Digest;
 use crate::chat::{ModelSpec, Price};
+use crate::score::Kind;
 
 /// What a suite refers to by name or path, as digests of what stands there.
 #[derive(Debug, Clone, Default)]
 pub struct Referenced {
-    /// The content hash of each scorer's judge, by the scorer's name.
-    pub judges: BTreeMap<Name, Digest>,
+    /// The content hash of each judge, by the names of `ScorerSpec::judges`.
+    pub judges: BTreeMap<String, Digest>,
     /// The digests of rules files and cassettes, by path.
     pub files: BTreeMap<String, Digest>,
 }
@@ -27,10 +28,15 @@ pub fn resolved(suite: &Suite, referenced: &Referenced) -> Value {
         .iter()
         .map(|scorer| {
             let mut form = scorer.resolved().clone();
-            if let (Some(hash), Some(fields)) =
-                (referenced.judges.get(&scorer.name), form.as_object_mut())
-            {
-                fields.insert("judge".to_owned(), json!(hash));
+            for (member, (name, _)) in scorer.judges().into_iter().enumerate() {
+                let place = match scorer.kind {
+                    Kind::Panel(_) => format!("/judges/{member}"),
+                    Kind::Assertion(_) | Kind::Judge(_) => String::new(),
+                };
+                let fields = form.pointer_mut(&place).and_then(Value::as_object_mut);
+                if let Some((hash, fields)) = referenced.judges.get(&name).zip(fields) {
+                    fields.insert("judge".to_owned(), json!(hash));
+                }
             }
             form
         })

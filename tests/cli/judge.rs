@@ -289,3 +289,206 @@ fn factuality_relevance_and_faithfulness_ask_the_judges_of_the_program() {
         .exits(2)
         .says("which judge `factuality` needs");
 }
+
+const PANEL: &str = "{ name: jury, type: panel, judges: [\
+    { type: judge, name: strict, criteria: Strict., model: grader }, \
+    { type: judge, name: kind, criteria: Kind. }, \
+    { type: factuality, threshold: 0.5 }] }";
+
+/// The replies of the three members of [`PANEL`]; the second mends its own when asked again.
+fn jury(seen: &Seen) -> Answer {
+    let user = seen.user();
+    if !is_judge(seen) {
+        return Answer::Text("ok".to_owned());
+    }
+    if user.contains(">Strict.</CRITERIA-") {
+        return verdict(false);
+    }
+    if !user.contains(">Kind.</CRITERIA-") {
+        return Answer::Text(json!({"reason": "same", "class": "C"}).to_string());
+    }
+    if user.contains("<ERROR-") {
+        verdict(true)
+    } else {
+        Answer::Text("yes".to_owned())
+    }
+}
+
+#[test]
+fn a_panel_votes_and_each_member_is_reported() {
+    let server = Server::start(jury);
+    let sandbox = judged(&server, 2, PANEL);
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "out.json"])
+        .exits(0);
+    let result = sandbox.json("out.json");
+    let suite = &result["suites"][0];
+    let score = &suite["cases"][0]["candidate"]["trials"][0]["scores"][0];
+    assert_eq!(
+        (&score["scorer"], &score["pass"]),
+        (&json!("jury"), &json!(true))
+    );
+    assert_eq!(score["score"].as_f64(), Some(2.0 / 3.0));
+    assert_eq!(score["reason"], "2 of 3 judges pass; `strict`: because");
+    let parts = score["parts"].as_array().unwrap().iter();
+    let parts: Vec<String> = parts
+        .map(|part| format!("{} {}", part["name"].as_str().unwrap(), part["pass"]))
+        .collect();
+    assert_eq!(parts, ["strict false", "kind true", "factuality true"]);
+    let judges = suite["judges"].as_array().unwrap().iter();
+    let judges: Vec<&Value> = judges.map(|judge| &judge["scorer"]).collect();
+    assert_eq!(judges, ["jury/strict", "jury/kind", "jury/factuality"]);
+    let calls: Vec<String> = sandbox
+        .events()
+        .iter()
+        .filter(|event| event["type"] == "attempt_started" && event["scorer"] == "jury")
+        .filter(|event| event["trial"]["case"] == "c0")
+        .map(|event| event["call"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(calls, ["strict", "kind", "kind/repair", "factuality"]);
+    assert_eq!(suite["arms"]["candidate"]["retries"], 0);
+    // A report from the log says the same.
+    sandbox
+        .gate(&["report", "last", "--json", "again.json"])
+        .exits(0);
+    let again = sandbox.json("again.json");
+    assert_eq!(again["suites"][0]["cases"], suite["cases"]);
+}
+
+#[test]
+fn a_panel_with_a_member_that_gives_no_verdict_is_at_fault() {
+    let server =
+        Server::start(
+            |seen| match (is_judge(seen), seen.user().contains(">Kind.</CRITERIA-")) {
+                (false, _) => Answer::Text("ok".to_owned()),
+                (true, true) => Answer::Text("yes".to_owned()),
+                (true, false) => verdict(true),
+            },
+        );
+    let sandbox = judged(&server, 1, PANEL);
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "out.json"])
+        .exits(3);
+    let trial = &sandbox.json("out.json")["suites"][0]["cases"][0]["candidate"]["trials"][0];
+    assert_eq!(trial["error"]["class"], "judge");
+    let message = trial["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("judge `jury/kind` gave no verdict"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_members_of_a_panel_are_drawn_apart_by_the_mock() {
+    let sandbox = Sandbox::smallest();
+    let suite = sandbox.read("evals/label.yaml").replace(
+        "{ type: equals, value: \"{{expected}}\", transform: [trim] }",
+        "{ type: panel, name: jury, judges: [{ type: judge, name: a, criteria: x }, { type: judge, name: b, criteria: x }] }",
+    );
+    sandbox.write("evals/label.yaml", &suite);
+    let good = "{\\\"reason\\\": \\\"r\\\", \\\"pass\\\": true, \\\"score\\\": 1}";
+    let bad = good.replace("true", "false").replace(": 1}", ": 0}");
+    sandbox.write(
+        "fixtures/label.mock.yaml",
+        &format!("gate: mock/1\nrules:\n  - {{ when: {{ json: true }}, rate: 0.5, reply: \"{good}\", otherwise: \"{bad}\" }}\n  - {{ reply: \"{{{{expected}}}}\" }}\n"),
+    );
+    sandbox.gate(&[
+        "run",
+        "v1",
+        "--no-gate",
+        "--repeat",
+        "20",
+        "--json",
+        "out.json",
+    ]);
+    let result = sandbox.json("out.json");
+    let trials = result["suites"][0]["cases"].as_array().unwrap().iter();
+    let apart = trials
+        .flat_map(|case| case["candidate"]["trials"].as_array().unwrap())
+        .filter(|trial| {
+            trial["scores"][0]["parts"][0]["pass"] != trial["scores"][0]["parts"][1]["pass"]
+        })
+        .count();
+    assert!((15..45).contains(&apart), "{apart} of 60 apart");
+}
+
+/// The attacks of the corpus.
+fn attacks() -> Vec<String> {
+    let text = include_str!("../../fixtures/injection/answers.jsonl");
+    text.lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["answer"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
+}
+
+/// The text of a question to the rubric judge that stands in none of its fences.
+fn outside(question: &str) -> String {
+    let mut text = String::new();
+    let mut rest = question;
+    let first = question.find("<CRITERIA-").unwrap() + "<CRITERIA-".len();
+    let number = &question[first..first + 32];
+    let open = format!("-{number}>");
+    while let Some(end) = rest.find(&open) {
+        let start = rest[..end].rfind('<').unwrap();
+        let close = format!("</{}{open}", &rest[start + 1..end]);
+        text.push_str(&rest[..start]);
+        let inside = &rest[end + open.len()..];
+        rest = inside.split_once(&close).map_or("", |(_, rest)| rest);
+    }
+    text + rest
+}
+
+/// What stands outside of the fences of the rubric judge where nothing was forged.
+fn frame() -> String {
+    let version = include_str!("../../src/score/judge/builtin/rubric_v1.yaml");
+    let (_, user) = version
+        .split_once("- role: user\n    content: |\n")
+        .unwrap();
+    let lines = user.lines().map(|line| line.trim_start_matches("      "));
+    let lines = lines.map(|line| if line.starts_with("{{") { "" } else { line });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn no_attack_changes_the_verdict_of_a_gullible_judge() {
+    let attacks = attacks();
+    let count = attacks.len();
+    let frame = frame().trim().to_owned();
+    let server = Server::start(move |seen| {
+        if is_judge(seen) {
+            return verdict(outside(seen.user()).trim() != frame);
+        }
+        let number: usize = seen.user().trim_start_matches("question ").parse().unwrap();
+        Answer::Text(attacks[number].clone())
+    });
+    let sandbox = judged(&server, count, POLITE);
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "out.json"])
+        .exits(0);
+    let result = sandbox.json("out.json");
+    assert_eq!(outcomes(&result, "candidate"), (0, count as u64, 0));
+}
+
+#[test]
+fn a_judge_that_was_talked_round_does_not_overrule_an_assertion() {
+    let attacks = attacks();
+    let count = attacks.len();
+    let server = Server::start(move |seen| {
+        if is_judge(seen) {
+            return verdict(true);
+        }
+        let number: usize = seen.user().trim_start_matches("question ").parse().unwrap();
+        Answer::Text(attacks[number].clone())
+    });
+    let scorers = "{ type: judge, criteria: Polite. }, { type: equals, value: \"{{expected}}\" }";
+    let sandbox = judged(&server, count, scorers);
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "out.json"])
+        .exits(0);
+    let result = sandbox.json("out.json");
+    assert_eq!(outcomes(&result, "candidate"), (0, count as u64, 0));
+}

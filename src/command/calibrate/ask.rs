@@ -222,6 +222,7 @@ fn header(
             kind: "judge".to_owned(),
             gating: true,
             judge: Some(judge),
+            members: Vec::new(),
         }],
         dataset: DatasetHeader {
             path: asked.shown.to_owned(),

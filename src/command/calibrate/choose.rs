@@ -8,7 +8,7 @@ use crate::command::judges::{choose_model, judge_version, registry_of};
 use crate::command::{CommandError, Project, suites};
 use crate::prompt::PromptVersion;
 use crate::score::judge::{JudgeReference, builtin};
-use crate::score::{Judge, JudgeSpec, Kind, ScorerSpec};
+use crate::score::{Judge, JudgeSpec, ScorerSpec};
 use crate::suite::{self, Suite};
 
 /// What is calibrated.
@@ -122,18 +122,13 @@ fn project_suites(project: &Project, models: &[String]) -> Result<Vec<Suite>, Co
     suites::choose(project, loaded)
 }
 
-/// The scorers of a suite that ask a judge.
+/// The scorers of a suite that ask a judge, those in panels included.
 fn uses<'s>(
     suite: &'s Suite,
     slug: &'s Slug,
 ) -> impl Iterator<Item = (&'s ScorerSpec, &'s JudgeSpec)> {
-    suite
-        .scorers
-        .iter()
-        .filter_map(move |scorer| match &scorer.kind {
-            Kind::Judge(spec) if spec.judge.slug == *slug => Some((scorer, spec)),
-            Kind::Judge(_) | Kind::Assertion(_) => None,
-        })
+    let scorers = suite.scorers.iter().flat_map(ScorerSpec::that_judge);
+    scorers.filter(|(_, judge)| judge.judge.slug == *slug)
 }
 
 /// The one model that the suites ask with this judge.

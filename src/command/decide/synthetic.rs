@@ -123,6 +123,7 @@ fn header(
         kind: "outcome".to_owned(),
         gating: true,
         judge: None,
+        members: Vec::new(),
     };
     RunHeader {
         gate: crate::record::codec::FORMAT.to_owned(),

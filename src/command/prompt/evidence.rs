@@ -102,12 +102,11 @@ fn requirement(
         }
     }
     let (data, _) = found.finish(data)?;
-    let hashes: BTreeMap<Name, Digest> = judges
+    let hashes: BTreeMap<String, Digest> = judges
         .iter()
         .map(|(name, judge)| (name.clone(), judge.judge.version().hash))
         .collect();
-    let by_name = hashes.iter().map(|(name, hash)| (name.to_string(), *hash));
-    let by_name = by_name.collect();
+    let by_name = hashes.clone();
     let referenced = Referenced {
         judges: hashes,
         files: endpoints.files.clone(),
@@ -186,10 +185,7 @@ pub fn summary(suite: &SuiteRun, text: WithText) -> Option<EvidenceSummary> {
         WithText::Yes if suite.decision.verdict == Verdict::Pass => document(suite)?,
         WithText::Yes | WithText::No => String::new(),
     };
-    let judges = header.scorers.iter().filter_map(|scorer| {
-        let judge = scorer.judge.as_ref()?;
-        Some((scorer.name.clone(), judge.hash))
-    });
+    let judges = header.judges().map(|(name, judge)| (name, judge.hash));
     let is_stored = |arm: &crate::record::ArmHeader| arm.reference.starts_with("run:");
     Some(EvidenceSummary {
         suite: Name::new(&header.suite).ok()?,

@@ -7,6 +7,7 @@ use crate::analysis::{ArmCell, CaseRow};
 use crate::dataset::Case;
 use crate::record::{Arm, Outcome, TrialRecord};
 use crate::report::content::SuiteReport;
+use crate::score::Part;
 
 /// A case's entry, built when its turn comes.
 #[derive(Serialize)]
@@ -65,6 +66,8 @@ struct Score {
     score: f64,
     reason: Option<String>,
     gating: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Part>,
 }
 
 #[derive(Serialize)]
@@ -160,6 +163,7 @@ fn scores(suite: &SuiteReport<'_>, record: &TrialRecord) -> Option<Vec<Score>> {
             score: score.score,
             reason: Some(score.reason),
             gating: score.gating,
+            parts: score.parts,
         });
         return Some(scores.collect());
     }
@@ -172,6 +176,7 @@ fn scores(suite: &SuiteReport<'_>, record: &TrialRecord) -> Option<Vec<Score>> {
         score: score.score,
         reason: None,
         gating: score.gating,
+        parts: Vec::new(),
     });
     Some(scores.collect())
 }

@@ -201,12 +201,9 @@ fn properties(suite: &SuiteReport<'_>) -> Vec<(String, Option<String>)> {
     let pairs = rule.and_then(|rule| rule.pairs);
     let hash = |arm| header.arm(arm).map(|arm| arm.hash.to_string());
     let label = |arm| header.arm(arm).map(|arm| arm.label.clone());
-    let judges = header
-        .scorers
-        .iter()
-        .filter_map(|scorer| scorer.judge.as_ref());
-    let judges: Vec<String> = judges
-        .map(|judge| format!("{} {} on {}", judge.version, judge.hash, judge.model))
+    let judges: Vec<String> = header
+        .judges()
+        .map(|(_, judge)| format!("{} {} on {}", judge.version, judge.hash, judge.model))
         .collect();
     let hits: u64 = suite.arms.iter().map(|arm| arm.cache_hits).sum();
     [

@@ -85,6 +85,7 @@ pub fn header(arms: &[(Arm, &str)], selected: usize, repeat: u32) -> RunHeader {
             kind: "equals".into(),
             gating: true,
             judge: None,
+            members: Vec::new(),
         }],
         dataset: DatasetHeader {
             path: "fixtures/support-triage.jsonl".into(),
@@ -187,6 +188,7 @@ fn events(trial: TrialId, said: Said) -> Option<(AttemptFinished, TrialFinished)
         pass: passed,
         score: f64::from(u8::from(passed)),
         reason: format!("output is {reply:?}, expected \"billing\""),
+        parts: Vec::new(),
         gating: true,
     }];
     let result = TrialFinished {

@@ -133,7 +133,9 @@ const FAMILIES: [&[ScorerType]; 22] = [
 
 /// Every scorer type.
 pub fn types() -> impl Iterator<Item = &'static ScorerType> {
-    assertions().chain(judge::spec::TYPES)
+    assertions()
+        .chain(judge::spec::TYPES)
+        .chain(judge::panel::TYPES)
 }
 
 /// Every type that is an assertion.

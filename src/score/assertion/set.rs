@@ -75,7 +75,7 @@ fn member(form: &mut Form<'_, '_, '_>, node: &Node) -> Option<ScorerSpec> {
     }
     let (schemas, depth) = (form.schemas, form.depth + 1);
     let scorer = ScorerSpec::decode_within(form.reader, node, schemas, depth)?;
-    if let Kind::Judge(_) = scorer.kind {
+    if scorer.asks() {
         let help = "write the judge as a scorer of its own";
         form.reader
             .error(node.span, "judge", "a judge can not stand in a set", help);

@@ -10,7 +10,6 @@ use super::super::error::{Fault, ScorerError};
 use super::super::evaluate;
 use super::super::spec::{Kind, ScorerSpec};
 use super::super::template::{Template, print};
-use super::super::transform;
 use super::fence::{fenced, harmless};
 use super::form::VerdictForm;
 use super::reply::JudgeError;
@@ -142,12 +141,9 @@ impl Judge {
             return evaluate::score(spec, answer, context).map(Step::Done);
         };
         let fault = |fault: Fault| fault.of(spec.name.as_str(), &context.case.id);
-        let text = match transform::apply(&spec.transform, answer.text) {
+        let text = match evaluate::transformed(spec, answer, context)? {
             Ok(text) => text,
-            Err(nothing) => {
-                let score = evaluate::without_text(nothing);
-                return score.map(Step::Done).map_err(fault);
-            }
+            Err(score) => return Ok(Step::Done(score)),
         };
         self.values(declared, &text, context)
             .and_then(|values| match values {

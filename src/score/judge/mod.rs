@@ -5,13 +5,17 @@ pub mod ask;
 pub mod builtin;
 pub mod fence;
 pub mod form;
+pub mod panel;
 pub mod reply;
 pub mod spec;
 
 pub use ask::{Judge, JudgeFault, Question, Step};
 pub use form::{Class, ClassScores, VerdictForm};
+pub use panel::{Panel, Vote};
 pub use reply::{JudgeError, read_reply, read_verdict};
 pub use spec::{JudgeReference, JudgeSpec};
 
+#[cfg(test)]
+mod injection;
 #[cfg(test)]
 mod tests;

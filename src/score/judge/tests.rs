@@ -359,3 +359,96 @@ fn a_judge_of_the_program_serves_the_scorers_whose_reply_it_gives() {
     assert!(wrong.contains("the score of class A"), "{wrong}");
     assert!(decode("{type: faithfulness}").is_err());
 }
+
+fn panel(vote: &str, ballots: &[(bool, f64)]) -> (bool, f64, String) {
+    let judges: Vec<String> = (0..ballots.len())
+        .map(|n| {
+            format!(
+                "{{type: judge, name: j{n}, criteria: c, weight: {}}}",
+                n + 1
+            )
+        })
+        .collect();
+    let spec = spec(&format!(
+        "{{type: panel, {vote} judges: [{}]}}",
+        judges.join(", ")
+    ));
+    let Kind::Panel(panel) = &spec.kind else {
+        panic!("no panel");
+    };
+    let ballots: Vec<crate::score::Score> = ballots
+        .iter()
+        .map(|(pass, score)| crate::score::Score {
+            pass: *pass,
+            score: *score,
+            reason: "r".to_owned(),
+            parts: Vec::new(),
+        })
+        .collect();
+    let score = panel.conclude(&spec, &ballots);
+    assert_eq!(score.parts.len(), ballots.len());
+    assert_eq!(score.parts[0].name, "j0");
+    (score.pass, score.score, score.reason)
+}
+
+#[test]
+fn a_panel_votes_by_majority_all_or_mean_by_weight() {
+    let (good, bad, half) = ((true, 1.0), (false, 0.0), (true, 0.5));
+    let says = |vote: &str, ballots: &[(bool, f64)], pass: bool, score: f64| {
+        let found = panel(vote, ballots);
+        assert_eq!(found.0, pass, "{vote} {found:?}");
+        assert!((found.1 - score).abs() < 1e-12, "{vote} {found:?}");
+    };
+    // The weights are 1, 2 and 3: a half is no majority.
+    says("", &[good, good, bad], false, 0.5);
+    says("", &[bad, good, good], true, 5.0 / 6.0);
+    let half_is_enough = "vote: majority, threshold: 0.5,";
+    says(half_is_enough, &[good, good, bad], true, 0.5);
+    says("vote: unanimous,", &[good, half, good], true, 0.5);
+    says("vote: unanimous,", &[good, good, bad], false, 0.0);
+    let mean = "vote: mean, threshold: 0.6,";
+    says(mean, &[good, half, half], false, 3.5 / 6.0);
+    says(mean, &[half, half, good], true, 4.5 / 6.0);
+    let reason = panel("", &[good, good, bad]).2;
+    assert_eq!(reason, "2 of 3 judges pass; `j2`: r");
+}
+
+#[test]
+fn a_panel_has_several_judges_with_names_of_their_own_and_nothing_else() {
+    let wrong = |text: &str, says: &str| {
+        let error = decode(text).unwrap_err();
+        assert!(error.contains(says), "{text}: {error}");
+    };
+    let judge = "{type: judge, criteria: c}";
+    wrong(
+        &format!("{{type: panel, judges: [{judge}]}}"),
+        "2 to 20 judges, found 1",
+    );
+    wrong(
+        &format!("{{type: panel, judges: [{judge}, {judge}]}}"),
+        "have the name `judge`",
+    );
+    wrong(
+        "{type: panel, judges: [{type: factuality}, {type: is-json}]}",
+        "`is-json` is no judge for a panel",
+    );
+    wrong(
+        "{type: panel, vote: mean, judges: [{type: factuality}, {type: answer-relevance}]}",
+        "no `threshold`",
+    );
+    wrong(
+        "{type: panel, vote: most, judges: [{type: factuality}, {type: answer-relevance}]}",
+        "majority, unanimous, mean",
+    );
+    wrong(
+        "{type: all-of, scorers: [{type: panel, judges: [{type: factuality}, {type: answer-relevance}]}]}",
+        "can not stand in a set",
+    );
+    let good = spec(
+        "{type: panel, name: p, judges: [{type: factuality}, {type: judge, criteria: '{{vars.x}}'}]}",
+    );
+    let names: Vec<String> = good.judges().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["p/factuality", "p/judge"]);
+    assert_eq!(good.references().len(), 1);
+    assert_eq!(good.resolved()["judges"][0]["scores"]["A"], 0.4);
+}

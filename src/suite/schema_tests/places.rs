@@ -195,6 +195,10 @@ fn smallest_scorer(name: &str) -> Value {
         "cost" => json!({"type": name, "max_usd": 1}),
         "finish-reason" => json!({"type": name, "value": "stop"}),
         "judge" => json!({"type": name, "criteria": "polite"}),
+        "panel" => {
+            let named = json!({"name": "a", "type": "judge", "criteria": "polite"});
+            json!({"type": name, "judges": [named, {"type": "factuality"}]})
+        }
         "faithfulness" => json!({"type": name, "context": "a"}),
         list if list.ends_with("-any") || list.ends_with("-all") => {
             json!({"type": name, "value": ["a"]})
@@ -205,9 +209,9 @@ fn smallest_scorer(name: &str) -> Value {
 
 /// Whether a model is asked, so that the scorer can not stand in a set.
 fn is_judge(name: &str) -> bool {
-    crate::score::judge::spec::TYPES
-        .iter()
-        .any(|scorer_type| scorer_type.name == name)
+    let panel = crate::score::judge::panel::TYPES;
+    let mut types = crate::score::judge::spec::TYPES.iter().chain(panel);
+    types.any(|scorer_type| scorer_type.name == name)
 }
 
 /// Each scorer by itself, and within a set if it may stand in one.
