@@ -6,6 +6,7 @@
 pub mod decode;
 pub mod diagnostic;
 pub mod digest;
+pub mod expression;
 pub mod fields;
 pub mod id;
 pub mod json;
