@@ -7,10 +7,12 @@ use super::output::{self, Terminal};
 use super::progress::{Form, Progress};
 use super::project::{caller_folder, gate_layers, global_layers, open, open_gate, report_layers};
 use super::{reports, signals};
+use crate::base::text;
 use crate::command::dryrun::Forecast;
 use crate::command::run::{Flags, Hooks};
 use crate::command::{self, CommandError, Outcome, Project};
 use crate::dataset::Filter;
+use crate::dataset::filter::Condition;
 use crate::registry::reference::VersionRef;
 
 pub(super) fn version(text: &str) -> Result<VersionRef, CommandError> {
@@ -35,6 +37,10 @@ pub(super) fn run_flags(
         )
     })?;
     let traffic = gate.select.traffic.as_deref().map(per_hour).transpose()?;
+    let condition = gate.select.filter.as_deref().map(Condition::parse);
+    let condition = condition.transpose().map_err(|invalid| {
+        CommandError::usage(format!("--filter: {}", invalid.message), invalid.help)
+    })?;
     let mut segments = Vec::new();
     for segment in &gate.select.segment {
         let (key, value) = segment.split_once('=').ok_or_else(|| {
@@ -50,6 +56,8 @@ pub(super) fn run_flags(
             cases: gate.select.case.clone(),
             tags: gate.select.tag.clone(),
             segments,
+            condition,
+            failed: None,
             only: None,
         },
         shard,
@@ -61,6 +69,8 @@ pub(super) fn run_flags(
         resume: gate.select.resume.clone(),
         dry_run: gate.select.dry_run,
         traffic,
+        failed: gate.select.failed.clone(),
+        list: gate.select.list,
         candidate_models: Vec::new(),
     })
 }
@@ -143,8 +153,13 @@ pub(super) fn gate(
 ) -> Result<Exit, CommandError> {
     let terminal = Terminal::detect(&project.settings.color);
     let outcome = with_hooks(project, work)?;
-    if !outcome.forecasts.is_empty() {
-        let lines: Vec<String> = outcome.forecasts.iter().flat_map(Forecast::lines).collect();
+    if !outcome.listed.is_empty() || !outcome.forecasts.is_empty() {
+        let listed = outcome.listed.iter().flat_map(|(suite, ids)| {
+            let line = move |id: &String| format!("{suite} {}", text::visible_line(id));
+            ids.iter().map(line)
+        });
+        let forecast = outcome.forecasts.iter().flat_map(Forecast::lines);
+        let lines: Vec<String> = listed.chain(forecast).collect();
         let text = format!("{}\n", lines.join("\n"));
         let written = output::data(|out| out.write_all(text.as_bytes()));
         written.map_err(|error| {

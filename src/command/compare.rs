@@ -2,6 +2,7 @@
 
 use super::definition;
 use super::error::CommandError;
+use super::failed;
 use super::matrix;
 use super::outcome::{Outcome, SuiteResult};
 use super::prepare::Wanted;
@@ -36,17 +37,17 @@ pub async fn compare(
         ))
         .await;
     }
-    let chosen = run::chosen_suites(project, hooks)?;
+    let (chosen, flags) = &failed::narrowed(project, run::chosen_suites(project, hooks)?, flags)?;
     if !versions.is_empty() {
-        suites::require_one_prompt(&chosen)?;
+        suites::require_one_prompt(chosen)?;
     }
     let changed = match &flags.changed_since {
         Some(rev) => Some(Git::open(project.home.path())?.changed_since(rev)?),
         None => None,
     };
     let mut outcome = Outcome::new("compare", flags.no_gate);
-    definition::account(project, &chosen, changed.as_deref(), &mut outcome)?;
-    for suite in &chosen {
+    definition::account(project, chosen, changed.as_deref(), &mut outcome)?;
+    for suite in chosen {
         if let Some(changed) = &changed
             && !definition::touches(project, suite, changed)
         {

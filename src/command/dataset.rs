@@ -120,8 +120,15 @@ pub struct Selected {
 }
 
 /// Takes the suite's sample, then what the flags leave of it.
-#[must_use]
-pub fn choose(suite: &Suite, cases: Vec<Case>, filter: &Filter, shard: Option<Shard>) -> Selected {
+///
+/// # Errors
+/// When the filter's expression can not be worked out for a case.
+pub fn choose(
+    suite: &Suite,
+    cases: Vec<Case>,
+    filter: &Filter,
+    shard: Option<Shard>,
+) -> Result<Selected, CommandError> {
     let mut cases = cases;
     let mut words = None;
     if let Some(sample) = &suite.sample {
@@ -143,14 +150,23 @@ pub fn choose(suite: &Suite, cases: Vec<Case>, filter: &Filter, shard: Option<Sh
             suite.seed
         ));
     }
+    let mut wrong = None;
     cases.retain(|case| {
-        filter.accepts(case) && shard.is_none_or(|shard| shard.contains(case.id.as_str()))
+        shard.is_none_or(|shard| shard.contains(case.id.as_str()))
+            && filter.accepts(case).unwrap_or_else(|error| {
+                wrong.get_or_insert(error);
+                false
+            })
     });
-    Selected {
+    if let Some(error) = wrong {
+        let help = "cases differ in what they have: write `vars.name is defined and …`";
+        return Err(CommandError::usage(error.to_string(), help));
+    }
+    Ok(Selected {
         cases,
         sample: words,
         filter: (!filter.is_empty()).then(|| filter.describe()),
-    }
+    })
 }
 
 /// How many cases each `key=value` of the segments has.

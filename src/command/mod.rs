@@ -14,6 +14,7 @@ pub mod decide;
 pub mod early;
 pub mod endpoints;
 pub mod error;
+pub mod failed;
 pub mod judges;
 pub mod lint;
 pub mod matrix;

@@ -93,6 +93,8 @@ pub struct Outcome {
     pub suites: Vec<SuiteResult>,
     /// What a dry run found.
     pub forecasts: Vec<Forecast>,
+    /// The cases that would be run, by suite, where only they were asked for.
+    pub listed: Vec<(String, Vec<String>)>,
     /// What a reader should know of the whole.
     pub notes: Vec<String>,
     /// What to do now.
@@ -113,6 +115,7 @@ impl Outcome {
             command,
             suites: Vec::new(),
             forecasts: Vec::new(),
+            listed: Vec::new(),
             notes: Vec::new(),
             next: Vec::new(),
             reproduce: None,

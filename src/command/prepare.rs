@@ -161,7 +161,7 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
 /// The cases of the run; `None` where a filter may match nothing, and does.
 fn select(wanted: &Wanted<'_>, all: Vec<Case>) -> Result<Option<Selected>, CommandError> {
     let suite = wanted.suite;
-    let selected = dataset::choose(suite, all, wanted.filter, wanted.shard);
+    let selected = dataset::choose(suite, all, wanted.filter, wanted.shard)?;
     if !selected.cases.is_empty() {
         return Ok(Some(selected));
     }

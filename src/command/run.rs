@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::definition;
 use super::error::CommandError;
+use super::failed;
 use super::outcome::{Outcome, SuiteResult, SuiteRun, Texts};
 use super::prepare::{self, Prepared, Wanted};
 use super::project::Project;
@@ -49,6 +50,10 @@ pub struct Flags {
     pub dry_run: bool,
     /// Requests an hour in production, for the dry run.
     pub traffic: Option<f64>,
+    /// Only the cases that a stored run did not pass: the run named, else the newest.
+    pub failed: Option<Option<String>>,
+    /// Name the cases that would be run, and send nothing.
+    pub list: bool,
     /// The models that the candidate asks, by name; the baseline keeps the suite's main model.
     pub candidate_models: Vec<String>,
 }
@@ -93,13 +98,13 @@ pub async fn run(
         ))
         .await;
     }
-    let chosen = chosen_suites(project, hooks)?;
+    let (chosen, flags) = &failed::narrowed(project, chosen_suites(project, hooks)?, flags)?;
     if version.is_some() {
-        suites::require_one_prompt(&chosen)?;
+        suites::require_one_prompt(chosen)?;
     }
     let mut outcome = Outcome::new("run", flags.no_gate);
-    definition::account(project, &chosen, None, &mut outcome)?;
-    for suite in &chosen {
+    definition::account(project, chosen, None, &mut outcome)?;
+    for suite in chosen {
         let suite = flags.rewrite(suite);
         let versions = Versions::of(project, &suite);
         let resolved = versions.resolve(version.unwrap_or(&VersionRef::Worktree))?;
@@ -160,6 +165,16 @@ pub async fn go(
     hooks: &mut Hooks<'_>,
     outcome: &mut Outcome,
 ) -> Result<SuiteResult, CommandError> {
+    if flags.list {
+        let ids = prepared.cases.iter().map(|case| case.id.to_string());
+        let title = prepared.header.title;
+        outcome.listed.push((title.clone(), ids.collect()));
+        return Ok(SuiteResult::Skipped(SuiteNote {
+            name: title,
+            reason: "skipped".to_owned(),
+            message: "a list sends nothing".to_owned(),
+        }));
+    }
     batch::check(project, &prepared.job, &prepared.header)?;
     if prepared.header.arms.len() == 1 && !flags.no_gate {
         require_rule(wanted.suite, &prepared)?;

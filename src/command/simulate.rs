@@ -92,7 +92,7 @@ pub fn simulate_suite(
     let mut found = Diagnostics::new();
     let data = dataset::load(project, suite, &[], &mut found)?;
     let (data, _) = found.finish(data)?;
-    let cases = dataset::choose(suite, data.cases, &Filter::default(), None).cases;
+    let cases = dataset::choose(suite, data.cases, &Filter::default(), None)?.cases;
     let rows = cases.iter().map(|case| CaseRow {
         id: case.id.as_str(),
         line: case.line,

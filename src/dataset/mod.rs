@@ -3,9 +3,11 @@
 pub mod case;
 mod csv;
 pub mod decode;
+pub mod filter;
 pub mod label;
 pub mod select;
 
 pub use case::{Case, dataset_digest};
 pub use decode::{DatasetForm, Decoder};
-pub use select::{Filter, Sample};
+pub use filter::Filter;
+pub use select::Sample;

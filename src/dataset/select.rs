@@ -1,6 +1,6 @@
-//! Choosing cases: the suite's stratified sample, the flags that narrow a run, the seeded order.
+//! Choosing cases: the suite's stratified sample.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Case;
 use crate::base::rng::Stream;
@@ -12,99 +12,6 @@ pub struct Sample {
     pub size: usize,
     /// The segment key whose values keep their shares.
     pub by: Option<String>,
-}
-
-/// What the flags of a command narrow a run to; everything set must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Ids, of which one must match; `*` and `?` stand for any characters.
-    pub cases: Vec<String>,
-    /// Tags, of which one must be there.
-    pub tags: Vec<String>,
-    /// Segment values, `key=value`, of which one must hold.
-    pub segments: Vec<(String, String)>,
-    /// The very ids, where a plan is repeated; not shown as a filter.
-    pub only: Option<BTreeSet<String>>,
-}
-
-impl Filter {
-    /// Whether every case is taken.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.cases.is_empty() && self.tags.is_empty() && self.segments.is_empty()
-    }
-
-    /// Whether a case is taken.
-    #[must_use]
-    pub fn accepts(&self, case: &Case) -> bool {
-        let id = case.id.as_str();
-        if self.only.as_ref().is_some_and(|only| !only.contains(id)) {
-            return false;
-        }
-        (self.cases.is_empty() || self.cases.iter().any(|pattern| matches(pattern, id)))
-            && (self.tags.is_empty()
-                || self
-                    .tags
-                    .iter()
-                    .any(|tag| case.tags.iter().any(|t| t.as_ref() == tag)))
-            && (self.segments.is_empty()
-                || self
-                    .segments
-                    .iter()
-                    .any(|(key, value)| case.segment.get(key).is_some_and(|v| v.as_ref() == value)))
-    }
-
-    /// The filter in words, for reports.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        let parts = [
-            ("case", self.cases.join(", ")),
-            ("tag", self.tags.join(", ")),
-            (
-                "segment",
-                self.segments
-                    .iter()
-                    .map(|(k, v)| format!("{k}={v}"))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            ),
-        ];
-        let shown = parts.iter().filter(|(_, value)| !value.is_empty());
-        shown
-            .map(|(key, value)| format!("{key} {value}"))
-            .collect::<Vec<_>>()
-            .join("; ")
-    }
-}
-
-/// Whether a text matches a pattern in which `*` stands for any characters and `?` for one.
-#[must_use]
-pub fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || text.get(t) == Some(c) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match retry {
-                Some((star, from)) => {
-                    retry = Some((star, from + 1));
-                    p = star + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(p).all(|c| *c == '*')
 }
 
 /// The indices of a sample of the cases, in the dataset's order. With `by`, each value of that
@@ -187,45 +94,5 @@ mod tests {
             100
         );
         assert!(sample(&[], &wanted, 7).is_empty());
-    }
-
-    #[test]
-    fn filters_by_id_tag_and_segment() {
-        let cases = cases();
-        let count = |filter: &Filter| cases.iter().filter(|case| filter.accepts(case)).count();
-        assert_eq!(
-            count(&Filter {
-                cases: vec!["c1?".into()],
-                ..Filter::default()
-            }),
-            10
-        );
-        assert_eq!(
-            count(&Filter {
-                tags: vec!["t0".into()],
-                ..Filter::default()
-            }),
-            34
-        );
-        let pro = Filter {
-            segments: vec![("tier".into(), "pro".into())],
-            cases: vec!["c9*".into()],
-            ..Filter::default()
-        };
-        assert_eq!(count(&pro), 10);
-        assert_eq!(pro.describe(), "case c9*; segment tier=pro");
-    }
-
-    #[test]
-    fn patterns_match_whole_ids() {
-        for (pattern, text, expected) in [
-            ("a*c", "abbc", true),
-            ("a*c", "abcd", false),
-            ("*", "", true),
-            ("?", "", false),
-            ("a**b*", "ab", true),
-        ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-        }
     }
 }

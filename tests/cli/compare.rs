@@ -247,3 +247,39 @@ fn the_newest_version_is_compared_with_what_it_would_replace() {
         .prints("SKIPPED")
         .prints("the same content");
 }
+
+#[test]
+fn cases_are_chosen_by_an_expression_by_what_failed_and_listed_without_a_request() {
+    let sandbox = Sandbox::smallest();
+    let listed = sandbox.gate(&["compare", "v1", "v2", "--list", "-E", "expected != 'other'"]);
+    listed.exits(0);
+    assert_eq!(listed.stdout, "label c1\nlabel c2\n");
+    assert!(!sandbox.path(".gate").exists(), "a list writes nothing");
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    let listed = sandbox.gate(&["compare", "v1", "v2", "--failed", "--list"]);
+    assert_eq!(listed.stdout, "label c2\n");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--failed", "--json", "out.json"])
+        .exits(0);
+    let result = sandbox.json("out.json");
+    assert_eq!(result["suites"][0]["dataset"]["selected"], 1);
+    let filter = result["suites"][0]["filter"].as_str().unwrap();
+    assert!(filter.starts_with("not passed in run "), "{filter}");
+}
+
+#[test]
+fn a_filter_that_is_wrong_or_takes_nothing_is_a_usage_error() {
+    let sandbox = Sandbox::smallest();
+    let wrong = |filter: &str, words: &str| {
+        let ran = sandbox.gate(&["compare", "v1", "v2", "-E", filter]);
+        ran.exits(2).says(words);
+    };
+    wrong("expected ==", "invalid expression");
+    wrong("output == 'x'", "`output`, which is not there");
+    wrong("vars.plan == 'pro'", "case `c1`");
+    wrong(
+        "id == 'c9'",
+        "no case of suite `label` matches: where id == 'c9'",
+    );
+    sandbox.gate(&["compare", "v1", "v2", "--failed"]).exits(2);
+}

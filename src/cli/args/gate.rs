@@ -100,6 +100,16 @@ pub struct SelectArgs {
     /// Only cases of this segment (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]
     pub segment: Vec<String>,
+    /// Only cases for which this is true, over id, vars, expected, segment, tags, must_pass, cluster:
+    /// `segment.tier == "pro" and vars.plan != "free"`.
+    #[arg(short = 'E', long, value_name = "EXPR")]
+    pub filter: Option<String>,
+    /// Only cases that a stored run did not pass: the newest run, or the one named.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with = "resume")]
+    pub failed: Option<Option<String>>,
+    /// Name the cases that would be run, one a line, and send nothing.
+    #[arg(long, conflicts_with_all = ["resume", "dry_run"])]
+    pub list: bool,
     /// Say what would be sent, what it would cost and what it could show; send nothing.
     #[arg(short = 'n', long, conflicts_with_all = ["resume"])]
     pub dry_run: bool,

@@ -7,6 +7,7 @@ use super::moved;
 use super::pinned::{self, Pinned};
 use crate::chat::ModelSpec;
 use crate::command::definition;
+use crate::command::failed;
 use crate::command::outcome::{Outcome, SuiteResult, SuiteRun};
 use crate::command::prepare::Wanted;
 use crate::command::run::{self, Flags, Hooks, policy_of};
@@ -42,7 +43,7 @@ pub async fn drift(
     flags: &Flags,
     hooks: &mut Hooks<'_>,
 ) -> Result<Outcome, CommandError> {
-    let all = run::chosen_suites(project, hooks)?;
+    let (all, flags) = &failed::narrowed(project, run::chosen_suites(project, hooks)?, flags)?;
     let slugs: Vec<String> = all
         .iter()
         .map(|suite| suite.prompt.slug().to_string())
@@ -57,13 +58,13 @@ pub async fn drift(
         }
     }
     let mut outcome = Outcome::new("drift", flags.no_gate);
-    definition::account(project, &all, None, &mut outcome)?;
+    definition::account(project, all, None, &mut outcome)?;
     for suite in all {
         let slug = suite.prompt.slug().to_string();
         if !(options.prompts.is_empty() || options.prompts.contains(&slug)) {
             continue;
         }
-        let suite = flags.rewrite(&suite);
+        let suite = flags.rewrite(suite);
         let versions = Versions::of(project, &suite);
         let Some(active) = active(&versions, &suite)? else {
             if !options.prompts.is_empty() {
