@@ -116,7 +116,7 @@ if ! has_key && [[ $IN_COMMAND != lint ]]; then
   esac
 fi
 
-if [[ $IN_COMMENT != never && $is_pull_request == true && $is_fork == false && -n $IN_GITHUB_TOKEN ]] && supports --github-comment; then
+if [[ $IN_COMMENT != never && $is_pull_request == true && ${GITHUB_EVENT_NAME:-} != merge_group && $is_fork == false && -n $IN_GITHUB_TOKEN ]] && supports --github-comment; then
   args+=(--github-comment)
   export GITHUB_TOKEN=$IN_GITHUB_TOKEN GATE_COMMENT=$IN_COMMENT GATE_COMMENT_ID=$IN_COMMENT_ID
 fi

@@ -5,6 +5,7 @@ mod calibrate;
 mod dispatch;
 pub mod env;
 pub mod exit;
+mod comment;
 mod drift;
 mod experiment;
 mod features;

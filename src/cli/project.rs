@@ -52,6 +52,8 @@ pub(super) fn report_layers(layers: &mut Layers, files: &ReportFiles) {
     flag(layers, "junit_profile", files.junit_profile.as_ref());
     flag(layers, "junit_cases", files.junit_cases.as_ref());
     flag(layers, "format", files.format.as_ref());
+    switch(layers, "github_comment", files.github_comment);
+    flag(layers, "pr", files.pr.as_ref());
 }
 
 pub(super) fn how_layers(layers: &mut Layers, how: &HowArgs) {

@@ -90,6 +90,7 @@ pub fn write(
     };
     shown.map_err(|error| io_error("stdout", &error))?;
     github::write(&report, &files.paths());
+    super::comment::write(project, &report);
     Ok(written)
 }
 

@@ -5,6 +5,7 @@ pub mod ab;
 pub mod batch;
 pub mod cache;
 pub mod calibrate;
+pub mod comment;
 pub mod compare;
 pub mod dataset;
 pub mod definition;

@@ -44,6 +44,8 @@ pub enum Method {
     Get,
     /// Take in the body.
     Post,
+    /// Change what is there by the body.
+    Patch,
 }
 
 /// A request, borrowed from those who may send it again.
@@ -138,6 +140,7 @@ impl Client {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
+            Method::Patch => reqwest::Method::PATCH,
         };
         let mut message = reqwest::Request::new(method, url);
         fill_headers(message.headers_mut(), request)?;

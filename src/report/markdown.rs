@@ -127,6 +127,26 @@ fn capitalised(sentence: &str) -> String {
     }
 }
 
+/// What the text says but for what differs between two runs of one plan with equal answers: times,
+/// money, ids. Two reports with one essence need not both be read.
+#[must_use]
+pub fn essence(report: &Report<'_>) -> String {
+    let place = Place::Comment { id: String::new() };
+    let sections = sections(report);
+    let lasting = sections.iter().filter(|section| match section {
+        Section::Head | Section::Policy(_) | Section::Lost(_) => true,
+        Section::Details(_, detail) => detail.is_lasting(),
+        Section::Next | Section::Reproduce => false,
+    });
+    let mut text: String = lasting
+        .map(|section| section.render(report, &place))
+        .collect();
+    for suite in report.ran() {
+        let _ = writeln!(text, "{}", suite.run.header.plan_digest);
+    }
+    text
+}
+
 /// A section, rendered when its turn comes.
 enum Section<'a> {
     Head,

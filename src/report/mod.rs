@@ -15,6 +15,7 @@ pub mod sheet;
 pub mod terminal;
 pub mod junit;
 pub mod markdown;
+pub mod comment;
 pub mod github;
 pub mod html;
 

@@ -51,17 +51,24 @@ const fn key(name: &'static str, takes: Takes, default: &'static str) -> Key {
 }
 
 /// All keys that `gate.yaml`, its profiles, the environment and flags can set.
-pub const KEYS: [Key; 29] = [
+pub const KEYS: [Key; 33] = [
     key("batch", Takes::Switch, "false"),
     key("batch_poll", Takes::Duration, "30s"),
     key("budget", Takes::Amount, ""),
     key("cache", Takes::Word(&["rw", "ro", "off", "refresh"]), "rw"),
     key("color", Takes::Word(&["auto", "always", "never"]), "auto"),
+    key(
+        "comment",
+        Takes::Word(&["auto", "on-failure", "never"]),
+        "auto",
+    ),
+    key("comment_id", Takes::Text, "gate"),
     key("concurrency", Takes::Count, "32"),
     key("deadline", Takes::Duration, ""),
     key("evals", Takes::Path, "evals"),
     key("fail_fast", Takes::Switch, "false"),
     key("format", Takes::Word(&["human", "json", "github"]), "human"),
+    key("github_comment", Takes::Switch, "false"),
     key("html", Takes::Paths, ""),
     key("json", Takes::Paths, ""),
     key("junit", Takes::Paths, ""),
@@ -78,6 +85,7 @@ pub const KEYS: [Key; 29] = [
     key("markdown", Takes::Paths, ""),
     key("offline", Takes::Switch, "false"),
     key("output", Takes::Path, ""),
+    key("pr", Takes::Count, ""),
     key("profile", Takes::Text, ""),
     key(
         "progress",
@@ -118,6 +126,10 @@ pub struct Settings {
     pub cache: String,
     /// When output is coloured.
     pub color: String,
+    /// When a comment is made: `auto`, `on-failure`, `never`.
+    pub comment: String,
+    /// What tells apart the comments of several gates on one pull request.
+    pub comment_id: String,
     /// Most requests in flight.
     pub concurrency: u32,
     /// Time for the whole command.
@@ -126,6 +138,8 @@ pub struct Settings {
     pub evals: String,
     /// What stdout carries.
     pub format: String,
+    /// Whether the pull request gets a comment.
+    pub github_comment: bool,
     /// Files for the HTML page.
     pub html: Vec<String>,
     /// Files for the JSON result.
@@ -144,6 +158,8 @@ pub struct Settings {
     pub fail_fast: bool,
     /// A folder for all reports.
     pub output: Option<String>,
+    /// The pull request to comment on, where the event does not say.
+    pub pr: Option<u32>,
     /// What progress looks like.
     pub progress: String,
     /// What to compare when there are several prompts.
@@ -195,10 +211,13 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
         budget: reader.amount("budget"),
         cache: reader.text("cache").unwrap_or_default(),
         color: reader.text("color").unwrap_or_default(),
+        comment: reader.text("comment").unwrap_or_default(),
+        comment_id: reader.text("comment_id").unwrap_or_default(),
         concurrency: reader.whole("concurrency", 1).unwrap_or(1),
         deadline: reader.duration("deadline"),
         evals: reader.text("evals").unwrap_or_default(),
         format: reader.text("format").unwrap_or_default(),
+        github_comment: reader.switch("github_comment"),
         html: reader.texts("html"),
         json: reader.texts("json"),
         junit: reader.texts("junit"),
@@ -208,6 +227,7 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
         offline: reader.switch("offline"),
         fail_fast: reader.switch("fail_fast"),
         output: reader.text("output"),
+        pr: reader.whole("pr", 1),
         progress: reader.text("progress").unwrap_or_default(),
         prompt: reader.text("prompt"),
         quiet: reader.switch("quiet"),

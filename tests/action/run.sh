@@ -168,7 +168,11 @@ check 'and nothing is run' did_not_run
 act "${same[@]}" FAKE_HELP=$'--github-comment\n--gate-from <REF>' FAKE_VERDICT=pass
 check 'a comment is asked for where it can be' has --github-comment
 check 'with its token' saw GITHUB_TOKEN=token
+check 'with its mode and id' saw GATE_COMMENT=auto
+check 'and what tells it apart' saw GATE_COMMENT_ID=gate
 check 'the head judges in the same repository' lacks --gate-from
+act GITHUB_EVENT_NAME=merge_group EVENT_BASE_SHA="$head" FAKE_HELP=--github-comment FAKE_VERDICT=pass
+check 'a merge group has no pull request to comment on' lacks --github-comment
 act "${same[@]}" FAKE_HELP=--github-comment IN_COMMENT=never FAKE_VERDICT=pass
 check 'never means no comment' lacks --github-comment
 check 'and no token' saw_not GITHUB_TOKEN=

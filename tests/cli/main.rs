@@ -16,6 +16,7 @@ mod bad_input;
 mod batch;
 mod bureau;
 mod calibrate;
+mod comment;
 mod compare;
 mod decide;
 mod definition;

@@ -215,6 +215,12 @@ pub struct ReportFiles {
     /// How lost cases stand in JUnit: default, strict, verdict.
     #[arg(long, value_name = "MODE")]
     pub junit_cases: Option<String>,
+    /// Keep one comment on the pull request up to date, with the token of `GITHUB_TOKEN`.
+    #[arg(long)]
+    pub github_comment: bool,
+    /// The pull request to comment on [default: that of `GITHUB_EVENT_PATH`].
+    #[arg(long, value_name = "NUMBER", requires = "github_comment")]
+    pub pr: Option<String>,
     /// What stdout carries: human, json, github [default: human].
     #[arg(short, long, value_name = "FORMAT")]
     pub format: Option<String>,

@@ -42,6 +42,14 @@ impl Detail {
         Self::Method,
     ];
 
+    /// Whether it is the same for two runs of one plan with equal answers.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::Segments | Self::Fixed | Self::KnownFailures | Self::Missing => true,
+            Self::Cost | Self::Latency | Self::Method => false,
+        }
+    }
+
     fn title(self) -> &'static str {
         match self {
             Self::Segments => "Segments",
