@@ -5,8 +5,9 @@ use super::super::error::Fault;
 use super::super::form::ScorerType;
 use super::super::judge;
 use super::{
-    bleu, choice, contains, equals, expression, javascript, json, language, length, list, measure,
-    number, path, pattern, privacy, refusal, rouge, set, similarity, squad, tool, xml,
+    bleu, choice, contains, equals, expression, html, javascript, json, language, length, list,
+    measure, number, path, pattern, privacy, refusal, rouge, set, similarity, sql, squad, tool,
+    xml,
 };
 
 /// What an assertion looks at.
@@ -41,6 +42,12 @@ pub enum Assertion {
     Path(path::JsonPath),
     /// XML in the answer.
     Xml(xml::Xml),
+    /// HTML in the answer.
+    #[cfg(feature = "html-check")]
+    Html(html::Html),
+    /// SQL in the answer.
+    #[cfg(feature = "sql")]
+    Sql(sql::Sql),
     /// Calls of tools.
     Tool(tool::Tool),
     /// Likeness of characters.
@@ -87,6 +94,10 @@ impl Assertion {
             Self::Measure(assertion) => assertion.find(input),
             Self::Path(assertion) => assertion.find(input),
             Self::Xml(assertion) => assertion.find(input),
+            #[cfg(feature = "html-check")]
+            Self::Html(assertion) => assertion.find(input),
+            #[cfg(feature = "sql")]
+            Self::Sql(assertion) => assertion.find(input),
             Self::Tool(assertion) => assertion.find(input),
             Self::Similarity(assertion) => assertion.find(input),
             Self::Rouge(assertion) => assertion.find(input),
@@ -106,7 +117,7 @@ impl Assertion {
     }
 }
 
-const FAMILIES: [&[ScorerType]; 22] = [
+const FAMILIES: [&[ScorerType]; 24] = [
     equals::TYPES,
     contains::TYPES,
     pattern::TYPES,
@@ -115,6 +126,8 @@ const FAMILIES: [&[ScorerType]; 22] = [
     measure::TYPES,
     path::TYPES,
     xml::TYPES,
+    html::TYPES,
+    sql::TYPES,
     tool::TYPES,
     similarity::TYPES,
     rouge::TYPES,
