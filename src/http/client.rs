@@ -1,7 +1,8 @@
 //! The one client: sends a request once, to the host it names, and reads the whole reply within a
 //! deadline and a size. It follows no redirect and never tries again.
 
-use std::sync::OnceLock;
+use std::collections::VecDeque;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -89,7 +90,12 @@ pub struct Client {
     options: ClientOptions,
     local: reqwest::Client,
     remote: OnceLock<Result<reqwest::Client, HttpError>>,
+    /// The addresses used last, as read: a run has one for each model.
+    addresses: Mutex<VecDeque<(String, Url)>>,
 }
+
+/// How many addresses are kept as read.
+const ADDRESSES: usize = 8;
 
 impl Client {
     /// A client with these limits.
@@ -102,7 +108,27 @@ impl Client {
             options: options.clone(),
             local: local.map_err(|error| HttpError::of(&error))?,
             remote: OnceLock::new(),
+            addresses: Mutex::default(),
         })
+    }
+
+    /// An address as the library wants it.
+    fn address(&self, text: &str) -> Result<Url, HttpFault> {
+        let addresses = || {
+            self.addresses
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some((_, url)) = addresses().iter().find(|(known, _)| known == text) {
+            return Ok(url.clone());
+        }
+        let url = Url::parse(text).map_err(|error| HttpFault::Unsendable {
+            detail: format!("{error} in the address `{text}`"),
+        })?;
+        let mut addresses = addresses();
+        addresses.truncate(ADDRESSES - 1);
+        addresses.push_front((text.to_owned(), url.clone()));
+        Ok(url)
     }
 
     /// Loads the system's certificates, so that their absence shows before the first request.
@@ -131,9 +157,7 @@ impl Client {
         deadline: Duration,
     ) -> Result<Reply, HttpFault> {
         let end = Instant::now() + deadline;
-        let url = Url::parse(request.url).map_err(|error| HttpFault::Unsendable {
-            detail: format!("{error} in the address `{}`", request.url),
-        })?;
+        let url = self.address(request.url)?;
         let encrypted = url.scheme() == "https";
         let local = !encrypted && url.host_str().is_some_and(is_loopback);
         let client = if local { &self.local } else { self.remote()? };
