@@ -16,7 +16,10 @@ const ZERO_WIDTH_SPACE: char = '\u{200b}';
 /// Text without terminal sequences (CSI, OSC and the like), of characters that XML 1.0 allows, with
 /// `\n` as its only line end. The XML writer still has to escape markup.
 #[must_use]
-pub fn xml_text(text: &str) -> String {
+pub fn xml_text(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -33,13 +36,21 @@ pub fn xml_text(text: &str) -> String {
             c => clean.push(c),
         }
     }
-    clean
+    Cow::Owned(clean)
+}
+
+/// Whether a text is one line of printable ASCII.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// As [`xml_text`], on one line: an attribute holds no line end.
 #[must_use]
-pub fn xml_line(text: &str) -> String {
-    xml_text(text).replace(['\n', '\t'], " ")
+pub fn xml_line(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(xml_text(text).replace(['\n', '\t'], " "))
 }
 
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;

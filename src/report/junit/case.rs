@@ -108,7 +108,7 @@ fn write_case(
     attributes.push(("time", seconds(time(suite, place.index))));
     xml.start("testcase", &attributes)?;
     match file.options.profile {
-        Profile::Common => xml.properties(&properties(suite, row))?,
+        Profile::Common => xml.properties(properties(suite, row))?,
         Profile::Strict => {}
     }
     write_mark(file, suite, row, place.index, mark, xml)?;

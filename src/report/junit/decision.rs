@@ -92,7 +92,7 @@ pub fn write(
         let mut properties = properties(suite);
         let left_out = file.level.note().map(str::to_owned);
         properties.push(("gate.left_out".to_owned(), left_out));
-        xml.properties(&properties)?;
+        xml.properties(properties)?;
         for rule in &suite.decision.rules {
             let name = names.unique(&class, &rule_name(suite, rule));
             let mark = mark::of_rule(&suite.decision, rule);

@@ -35,7 +35,7 @@ impl<'a> Xml<'a> {
     fn tag<'n>(name: &'n str, attributes: &Attributes<'_>) -> BytesStart<'n> {
         let mut tag = BytesStart::new(name);
         for (key, value) in attributes {
-            tag.push_attribute((*key, xml_line(value).as_str()));
+            tag.push_attribute((*key, xml_line(value).as_ref()));
         }
         tag
     }
@@ -76,20 +76,15 @@ impl<'a> Xml<'a> {
     }
 
     /// `<properties>` with those that have a value.
-    pub fn properties(&mut self, properties: &[(String, Option<String>)]) -> io::Result<()> {
-        let known = properties
-            .iter()
-            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let known: Vec<_> = known.collect();
-        if known.is_empty() {
+    pub fn properties(&mut self, properties: Vec<(String, Option<String>)>) -> io::Result<()> {
+        if properties.iter().all(|(_, value)| value.is_none()) {
             return Ok(());
         }
         self.start("properties", &[])?;
-        for (name, value) in known {
-            self.empty(
-                "property",
-                &[("name", name.clone()), ("value", value.clone())],
-            )?;
+        for (name, value) in properties {
+            if let Some(value) = value {
+                self.empty("property", &[("name", name), ("value", value)])?;
+            }
         }
         self.end("properties")
     }
