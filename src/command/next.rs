@@ -19,13 +19,14 @@ pub fn add(project: &Project, outcome: &mut Outcome) {
         let SuiteResult::Ran(suite) = suite else {
             continue;
         };
-        let suite = Suite::of(project, suite);
-        match suite.ran.decision.verdict {
+        match suite.decision.verdict {
             Verdict::Fail => {
+                let suite = Suite::of(project, suite);
                 next.push(suite.look_at_a_lost_case());
                 next.extend(suite.mend(project));
             }
             Verdict::Inconclusive => {
+                let suite = Suite::of(project, suite);
                 next.extend(suite.read_the_lost_cases());
                 next.extend(suite.more_cases());
             }

@@ -24,7 +24,6 @@ const NAMED: usize = 10;
 pub fn notes(run: &Run) -> Result<Vec<String>, CommandError> {
     let hash = |arm| run.header.arm(arm).map(|header| header.hash);
     let same = hash(Arm::Baseline).is_some() && hash(Arm::Baseline) == hash(Arm::Candidate);
-    let table = CaseTable::of_run(run);
     let is_stored = run
         .header
         .arms
@@ -33,6 +32,7 @@ pub fn notes(run: &Run) -> Result<Vec<String>, CommandError> {
     if !same || is_stored || !run.is_complete() {
         return Ok(Vec::new());
     }
+    let table = CaseTable::of_run(run);
     let pairing = Pairing::new(&table);
     let pairs = pairing.pairs(&pairing.all, Measure::Pass, Fill::LeaveOut);
     if pairs.n() == 0 {
