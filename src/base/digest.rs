@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+/// How many digits of its digest a line of our logs ends with.
+pub const LINE_SUM_DIGITS: usize = 16;
+
 /// A SHA-256 digest of some content.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -42,6 +45,14 @@ impl Digest {
         let mut hex = hex(self.0.get(..digits.div_ceil(2)).unwrap_or(&self.0));
         hex.truncate(digits);
         hex
+    }
+
+    /// The first sixteen hexadecimal digits, as the lines of our logs end with.
+    #[must_use]
+    pub fn line_sum(&self) -> [u8; LINE_SUM_DIGITS] {
+        let mut digits = [0; LINE_SUM_DIGITS];
+        write_hex(&self.0, &mut digits);
+        digits
     }
 
     /// The first eight bytes as a big-endian integer, the seed of a draw.
@@ -165,24 +176,30 @@ fn push_by_library(value: &Value, text: &mut String) {
 /// Lower-case hexadecimal digits of some bytes.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| {
-        char::from(if value < 10 {
-            b'0' + value
-        } else {
-            b'a' + value - 10
-        })
+    let mut digits = vec![0; 2 * bytes.len()];
+    write_hex(bytes, &mut digits);
+    // The digits are ASCII.
+    String::from_utf8(digits).unwrap_or_default()
+}
+
+/// Fills a place with the digits of as many bytes as fit.
+fn write_hex(bytes: &[u8], digits: &mut [u8]) {
+    let digit = |value: u8| match value {
+        0..10 => b'0' + value,
+        _ => b'a' + value - 10,
     };
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
+    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
-    text
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        let mut digits = [0; 64];
+        write_hex(&self.0, &mut digits);
+        f.write_str("sha256:")?;
+        // The digits are ASCII.
+        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
@@ -203,8 +220,13 @@ impl FromStr for Digest {
         }
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| error())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| error())?;
+            let value = |digit: u8| char::from(digit).to_digit(16);
+            let pair = <[u8; 2]>::try_from(pair).map_err(|_| error())?;
+            let [high, low] = pair.map(value);
+            let both = high.zip(low).map(|(high, low)| 16 * high + low);
+            *byte = both
+                .and_then(|both| u8::try_from(both).ok())
+                .ok_or_else(error)?;
         }
         Ok(Self(bytes))
     }
@@ -212,7 +234,12 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+        if let Some((_, digits)) = text.split_first_chunk_mut::<7>() {
+            write_hex(&self.0, digits);
+        }
+        // The text is ASCII.
+        serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -173,7 +173,7 @@ fn join(project: &Project, parts: &[Part]) -> Result<SuiteResult, CommandError> 
     log.flush()?;
     log.sync()?;
     let run = fold.finish();
-    let texts = Texts(LogTexts::open(log.path(), &run.cases)?);
+    let texts = Texts(LogTexts::open(log.path())?);
     let decision = decide_run(&run)?;
     Ok(SuiteResult::Ran(Box::new(SuiteRun {
         run,

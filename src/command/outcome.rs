@@ -3,7 +3,7 @@
 use super::dryrun::Forecast;
 use crate::analysis::{ArmSummary, CaseTable};
 use crate::base::RunId;
-use crate::record::{AttemptFinished, LogSpan, Run, TrialFinished};
+use crate::record::{LogSpan, Reply, Run, ScoreRecord};
 use crate::report::content::{NextStep, SuiteNote, SuiteReport};
 use crate::runner::Interrupt;
 use crate::store::runs::LogTexts;
@@ -13,12 +13,12 @@ use crate::verdict::{Decision, Verdict};
 pub struct Texts(pub LogTexts);
 
 impl crate::report::Texts for Texts {
-    fn reply(&self, span: LogSpan) -> Option<AttemptFinished> {
-        self.0.attempt(span)
+    fn reply(&self, span: LogSpan) -> Option<Reply> {
+        self.0.reply(span)
     }
 
-    fn result(&self, span: LogSpan) -> Option<TrialFinished> {
-        self.0.result(span)
+    fn scores(&self, span: LogSpan) -> Option<Vec<ScoreRecord>> {
+        self.0.scores(span)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::store::runs::{self, LogTexts};
 pub fn report(project: &Project, wanted: &str, no_gate: bool) -> Result<Outcome, CommandError> {
     let id = runs::find(&project.state, wanted)?;
     let loaded = runs::load(&project.state, &id)?;
-    let texts = Texts(LogTexts::open(&loaded.path, &loaded.run.cases)?);
+    let texts = Texts(LogTexts::open(&loaded.path)?);
     let decision = matrix::decide_stored(project, &loaded.run)?;
     let mut notes = super::selfcheck::notes(&loaded.run)?;
     if loaded.torn {

@@ -14,7 +14,9 @@ use super::versions::{Resolved, Versions};
 use crate::base::text;
 use crate::chat::ModelSpec;
 use crate::dataset::Filter;
-use crate::record::{Arm, AttemptFinished, LogSpan, Outcome as TrialOutcome, Run, RunHeader};
+use crate::record::{
+    Arm, AttemptFinished, LogSpan, Outcome as TrialOutcome, Run, RunHeader, TrialId,
+};
 use crate::registry::reference::VersionRef;
 use crate::runner::{Prior, StoredReplies};
 use crate::store::runs::{self, LoadedRun, LogTexts};
@@ -79,7 +81,7 @@ pub async fn resume(
     }
     prepared.header = header;
     prepared.cases = Arc::clone(&loaded.run.cases);
-    let texts = LogTexts::open(&loaded.path, &loaded.run.cases)?;
+    let texts = LogTexts::open(&loaded.path)?;
     prepared.job.prior = Some(Prior {
         run: loaded.run.clone(),
         replies: Arc::new(Replies(texts)),
@@ -144,8 +146,8 @@ fn arms_of(
 struct Replies(LogTexts);
 
 impl StoredReplies for Replies {
-    fn reply(&self, span: LogSpan) -> Option<AttemptFinished> {
-        self.0.attempt(span)
+    fn reply(&self, trial: TrialId, span: LogSpan) -> Option<AttemptFinished> {
+        self.0.attempt(trial, span)
     }
 }
 

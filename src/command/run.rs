@@ -271,7 +271,7 @@ pub async fn execute(
         .into_iter()
         .chain(selfcheck::notes(&carried.run)?)
         .collect();
-    let texts = Texts(LogTexts::open(&carried.path, &carried.run.cases)?);
+    let texts = Texts(LogTexts::open(&carried.path)?);
     let decision = decide_run(&carried.run)?;
     Ok((
         SuiteRun {

@@ -30,7 +30,7 @@ pub fn show(project: &Project, wanted: &str, case: &str) -> Result<Shown, Comman
             nearest(case, ids()),
         ));
     };
-    let texts = Texts(LogTexts::open(&loaded.path, &loaded.run.cases)?);
+    let texts = Texts(LogTexts::open(&loaded.path)?);
     let decision = matrix::decide_stored(project, &loaded.run)?;
     Ok(Shown {
         suite: SuiteRun {

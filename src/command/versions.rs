@@ -305,7 +305,7 @@ impl<'p> Versions<'p> {
             )
         })?;
         let prompt = decode_stored(header, self.slug())?;
-        let texts = LogTexts::open(&loaded.path, &loaded.run.cases)?;
+        let texts = LogTexts::open(&loaded.path)?;
         let label = format!(
             "{} in run {}",
             header.label,
@@ -436,6 +436,7 @@ impl StoredAnswers for RunAnswers {
             arm: self.arm,
             repeat,
         };
-        self.texts.attempt(self.run.trial(trial)?.answer.reply_at?)
+        let span = self.run.trial(trial)?.answer.reply_at?;
+        self.texts.attempt(trial, span)
     }
 }

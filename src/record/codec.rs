@@ -3,12 +3,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::{AttemptFinished, BatchCost, Event, TrialError, TrialFinished};
-use super::{Arm, FinishReason, Outcome, RunHeader, ScoreRecord, Skip, TrialId};
+use super::{Arm, FinishReason, Outcome, Reply, RunHeader, ScoreRecord, Skip, TrialId};
+use crate::base::digest::LINE_SUM_DIGITS;
 use crate::base::{Diagnostics, Digest, Source, Timestamp, json};
 use crate::chat::{AnswerFault, ErrorClass, Finish, ToolCall, Usage};
 use crate::dataset::{Case, decode};
@@ -75,9 +76,9 @@ struct TrialBody<'a> {
 struct StartedBody<'a> {
     #[serde(borrow)]
     trial: TrialBody<'a>,
-    scorer: Option<String>,
+    scorer: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    call: Option<String>,
+    call: Option<Cow<'a, str>>,
     attempt: u32,
     key: Digest,
 }
@@ -166,28 +167,29 @@ pub fn write_line(
     cases: &[Case],
     into: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
-    let mut prefix = String::with_capacity(96);
-    // Writing to a `String` can not fail.
+    let start = into.len();
+    // Writing to a `Vec` can not fail.
     let _ = write!(
-        prefix,
-        "{{\"seq\":{seq},\"at\":\"{at}\",\"type\":\"{}\",",
+        into,
+        "{{\"seq\":{seq},\"at\":\"{at}\",\"type\":\"{}\"",
         type_name(event)
     );
-    let start = into.len();
-    into.extend_from_slice(prefix.as_bytes());
     let body = into.len();
     write_body(event, cases, into)?;
-    // The body is a JSON object: its brace gives way to the common keys, its last one to the sum.
-    into.remove(body);
+    // The body is a JSON object: its brace becomes a comma after the common keys, its last one gives
+    // way to the sum.
+    if let Some(brace) = into.get_mut(body) {
+        *brace = b',';
+    }
     into.pop();
     let digest = Digest::of_bytes(into.get(start..).unwrap_or_default());
-    into.extend_from_slice(b",\"sum\":\"");
-    into.extend_from_slice(digest.short(SUM_DIGITS).as_bytes());
+    into.extend_from_slice(SUM_KEY);
+    into.extend_from_slice(&digest.line_sum());
     into.extend_from_slice(b"\"}\n");
     Ok(())
 }
 
-const SUM_DIGITS: usize = 16;
+const SUM_KEY: &[u8] = b",\"sum\":\"";
 
 fn type_name(event: &Event) -> &'static str {
     match event {
@@ -245,8 +247,8 @@ fn write_body(event: &Event, cases: &[Case], into: &mut Vec<u8>) -> Result<(), C
             let trial = trial_of(*trial)?;
             let body = StartedBody {
                 trial,
-                scorer: scorer.clone(),
-                call: call.clone(),
+                scorer: scorer.as_deref().map(Cow::Borrowed),
+                call: call.as_deref().map(Cow::Borrowed),
                 attempt: *attempt,
                 key: *key,
             };
@@ -299,14 +301,14 @@ fn finished_body<'a>(done: &'a AttemptFinished, trial: TrialBody<'a>) -> Finishe
 /// # Errors
 /// When it does not.
 pub fn check_sum(line: &[u8]) -> Result<(), CodecError> {
-    let tail = b",\"sum\":\"".len() + SUM_DIGITS + b"\"}".len();
+    let tail = SUM_KEY.len() + LINE_SUM_DIGITS + b"\"}".len();
     let split = line.len().checked_sub(tail).ok_or(CodecError::Sum)?;
     let (content, end) = line.split_at_checked(split).ok_or(CodecError::Sum)?;
-    let expected = format!(
-        ",\"sum\":\"{}\"}}",
-        Digest::of_bytes(content).short(SUM_DIGITS)
-    );
-    if expected.as_bytes() == end {
+    let sum = Digest::of_bytes(content).line_sum();
+    let found = end
+        .strip_prefix(SUM_KEY)
+        .and_then(|end| end.strip_suffix(b"\"}"));
+    if found == Some(&sum) {
         Ok(())
     } else {
         Err(CodecError::Sum)
@@ -352,21 +354,45 @@ fn trial_of(trial: &TrialBody<'_>, cases: &CaseIndex) -> Result<TrialId, CodecEr
     })
 }
 
-/// Reads the line of an attempt whose sum was checked before.
+/// Reads the line of an attempt at a known trial, whose sum was checked before.
 ///
 /// # Errors
-/// When the line is none, or names a case that `cases` does not have.
-pub fn read_attempt(line: &[u8], cases: &CaseIndex) -> Result<AttemptFinished, CodecError> {
-    let body: FinishedBody<'_> = serde_json::from_slice(line)?;
-    let trial = trial_of(&body.trial, cases)?;
-    Ok(read_finished(body, trial))
+/// When the line is none.
+pub fn read_attempt(line: &[u8], trial: TrialId) -> Result<AttemptFinished, CodecError> {
+    Ok(read_finished(serde_json::from_slice(line)?, trial))
 }
 
-/// Reads the line of a result whose sum was checked before.
+/// Reads what was answered from the line of an attempt, whose sum was checked before.
 ///
 /// # Errors
-/// When the line is none, or names a case that `cases` does not have.
-pub fn read_result(line: &[u8], cases: &CaseIndex) -> Result<TrialFinished, CodecError> {
+/// When the line is none.
+pub fn read_reply(line: &[u8]) -> Result<Reply, CodecError> {
+    #[derive(Deserialize)]
+    struct Body {
+        reply: String,
+        #[serde(default)]
+        tool_calls: Vec<ToolCall>,
+    }
+    let Body { reply, tool_calls } = serde_json::from_slice(line)?;
+    Ok(Reply { reply, tool_calls })
+}
+
+/// Reads the scores from the line of a result, whose sum was checked before.
+///
+/// # Errors
+/// When the line is none.
+pub fn read_scores(line: &[u8]) -> Result<Vec<ScoreRecord>, CodecError> {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(rename = "outcome")]
+        _outcome: Outcome,
+        #[serde(default)]
+        scores: Vec<ScoreRecord>,
+    }
+    Ok(serde_json::from_slice::<Body>(line)?.scores)
+}
+
+fn read_result(line: &[u8], cases: &CaseIndex) -> Result<TrialFinished, CodecError> {
     let body: ResultBody<'_> = serde_json::from_slice(line)?;
     Ok(TrialFinished {
         trial: trial_of(&body.trial, cases)?,
@@ -393,14 +419,18 @@ fn read_event(kind: &str, line: &[u8], cases: &CaseIndex) -> Result<Event, Codec
             let body: StartedBody<'_> = serde_json::from_slice(line)?;
             Event::AttemptStarted {
                 trial: trial_of(&body.trial, cases)?,
-                scorer: body.scorer,
-                call: body.call,
+                scorer: body.scorer.map(Cow::into_owned),
+                call: body.call.map(Cow::into_owned),
                 attempt: body.attempt,
                 key: body.key,
             }
         }
         "batch_submitted" => Event::BatchSubmitted(serde_json::from_slice(line)?),
-        "attempt_finished" => Event::AttemptFinished(Box::new(read_attempt(line, cases)?)),
+        "attempt_finished" => {
+            let body: FinishedBody<'_> = serde_json::from_slice(line)?;
+            let trial = trial_of(&body.trial, cases)?;
+            Event::AttemptFinished(Box::new(read_finished(body, trial)))
+        }
         "trial_finished" => Event::TrialFinished(Box::new(read_result(line, cases)?)),
         "run_finished" => Event::RunFinished(serde_json::from_slice::<FinishReason>(line)?),
         other => {

@@ -185,6 +185,15 @@ pub struct BatchSubmitted {
     pub requests: usize,
 }
 
+/// What a model answered, without what is known about the answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reply {
+    /// The text of the answer.
+    pub reply: String,
+    /// The calls of tools asked for.
+    pub tool_calls: Vec<crate::chat::ToolCall>,
+}
+
 /// The score of one scorer on one trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreRecord {

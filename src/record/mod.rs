@@ -11,7 +11,7 @@ pub mod run;
 pub use calibration::{CalibrationItem, CalibrationRecord, JudgeCalibration};
 pub use event::{
     Arm, AttemptFinished, BatchCost, BatchSubmitted, Event, EventSink, FinishReason, Outcome,
-    ScoreRecord, Skip, TrialFinished, TrialId,
+    Reply, ScoreRecord, Skip, TrialFinished, TrialId,
 };
 pub use fold::Fold;
 pub use header::{ArmHeader, DatasetHeader, ModelHeader, RunHeader, ScorerHeader};

@@ -8,17 +8,18 @@ use std::collections::HashMap;
 use crate::analysis::{ArmSummary, CaseRow, CaseTable};
 use crate::dataset::Case;
 use crate::record::{
-    Arm, AttemptFinished, LogSpan, Outcome, Run, Skip, TrialFinished, TrialRecord,
+    Arm, AttemptFinished, LogSpan, Outcome, Reply, Run, ScoreRecord, Skip, TrialFinished,
+    TrialRecord,
 };
 use crate::verdict::{Decision, RuleResult, Verdict};
 
 /// Reads single lines of a run's log on demand.
 pub trait Texts {
-    /// The attempt that a line tells of; `None` where it can not be read.
-    fn reply(&self, span: LogSpan) -> Option<AttemptFinished>;
+    /// What was answered in the attempt that a line tells of; `None` where it can not be read.
+    fn reply(&self, span: LogSpan) -> Option<Reply>;
 
-    /// The result that a line tells of; `None` where it can not be read.
-    fn result(&self, span: LogSpan) -> Option<TrialFinished>;
+    /// The scores of the result that a line tells of; `None` where it can not be read.
+    fn scores(&self, span: LogSpan) -> Option<Vec<ScoreRecord>>;
 }
 
 /// Texts that are in memory, by the offset of their line: of a run that has no log, or of a test.
@@ -31,12 +32,17 @@ pub struct MemoryTexts {
 }
 
 impl Texts for MemoryTexts {
-    fn reply(&self, span: LogSpan) -> Option<AttemptFinished> {
-        self.replies.get(&span.offset).cloned()
+    fn reply(&self, span: LogSpan) -> Option<Reply> {
+        let attempt = self.replies.get(&span.offset)?;
+        Some(Reply {
+            reply: attempt.reply.clone(),
+            tool_calls: attempt.tool_calls.clone(),
+        })
     }
 
-    fn result(&self, span: LogSpan) -> Option<TrialFinished> {
-        self.results.get(&span.offset).cloned()
+    fn scores(&self, span: LogSpan) -> Option<Vec<ScoreRecord>> {
+        let result = self.results.get(&span.offset)?;
+        Some(result.scores.clone())
     }
 }
 
@@ -237,17 +243,17 @@ impl SuiteReport<'_> {
     ///
     /// # Errors
     /// When the trial has no answer, or its line can not be read.
-    pub fn answer(&self, trial: &TrialRecord) -> Result<AttemptFinished, &'static str> {
+    pub fn answer(&self, trial: &TrialRecord) -> Result<Reply, &'static str> {
         let span = trial.answer.reply_at.ok_or("no answer")?;
         self.texts
             .reply(span)
             .ok_or("the answer could not be read from the run's log")
     }
 
-    /// The result of a trial with the reasons of its scores, where it can be read.
+    /// The scores of a trial with their reasons, where they can be read.
     #[must_use]
-    pub fn result(&self, trial: &TrialRecord) -> Option<TrialFinished> {
-        self.texts.result(trial.result_at?)
+    pub fn scores(&self, trial: &TrialRecord) -> Option<Vec<ScoreRecord>> {
+        self.texts.scores(trial.result_at?)
     }
 
     /// Why a trial was not run, or `None` if it was.

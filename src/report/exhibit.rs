@@ -107,9 +107,9 @@ pub fn problems(suite: &SuiteReport<'_>, trial: &TrialRecord) -> Vec<String> {
     let fault = trial
         .fault
         .map(|fault| format!("the answer is faulty: {}", fault.as_str()));
-    let failed: Vec<String> = match suite.result(trial) {
-        Some(result) => {
-            let failed = result.scores.into_iter().filter(|s| !s.pass && s.gating);
+    let failed: Vec<String> = match suite.scores(trial) {
+        Some(scores) => {
+            let failed = scores.into_iter().filter(|s| !s.pass && s.gating);
             failed
                 .map(|score| format!("{}: {}", score.scorer, score.reason))
                 .collect()

@@ -83,10 +83,8 @@ fn answer(
         Ok(answer) => indented(sheet, &answer.reply),
         Err(words) => indented(sheet, &format!("({words})")),
     }
-    let result = suite
-        .result(trial)
-        .filter(|result| !result.scores.is_empty());
-    let Some(result) = result else {
+    let scores = suite.scores(trial).filter(|scores| !scores.is_empty());
+    let Some(scores) = scores else {
         for problem in exhibit::problems(suite, trial) {
             let _ = writeln!(sheet, "  - {}", terminal_line(&problem));
         }
@@ -96,7 +94,7 @@ fn answer(
     if let Some(fault) = trial.fault {
         let _ = writeln!(sheet, "  - the answer is faulty: {}", fault.as_str());
     }
-    for score in result.scores {
+    for score in scores {
         let word = if score.pass { "pass" } else { "fail" };
         let watched = if score.gating {
             ""

@@ -218,7 +218,7 @@ impl Asking<'_> {
     }
 
     async fn ask_cache(&self, shared: &Shared, sealed: &Sealed) -> Result<Option<Told>, NoAnswer> {
-        let Some(reply) = shared.cached(&sealed.key()) else {
+        let Some(reply) = shared.cached(sealed) else {
             return Ok(None);
         };
         let (response, latency_ms) = reply.into_response();

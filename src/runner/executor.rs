@@ -16,10 +16,9 @@ use super::circuit::Stop;
 use super::gate::Gate;
 use super::job::{ArmJob, Job, RunOptions};
 use super::scoring::{self, Seat};
-use crate::base::Digest;
 use crate::chat::{AnswerFault, ErrorClass, Request, Role};
 use crate::dataset::Case;
-use crate::provider::{Call, Endpoint, Subject, Version};
+use crate::provider::{Call, Endpoint, Sealed, Subject, Version};
 use crate::record::event::TrialError;
 use crate::record::{Event, Outcome, ScoreRecord, Skip, TrialFinished, TrialId};
 use crate::score::{Answer, Context};
@@ -70,11 +69,11 @@ impl Shared {
 
     /// The stored answer of a call.
     #[must_use]
-    pub fn cached(&self, key: &Digest) -> Option<CachedReply> {
+    pub fn cached(&self, sealed: &Sealed) -> Option<CachedReply> {
         self.cache
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
+            .get(&sealed.key(), sealed.request())
     }
 
     /// Ends all sending; the first reason stays.
@@ -96,7 +95,8 @@ impl Shared {
 
 /// Runs one trial and reports its result.
 pub async fn run_trial(shared: Arc<Shared>, trial: TrialId) {
-    let result = AssertUnwindSafe(conclude(&shared, trial))
+    // The state of a call is large: on the heap it is not copied from task to task.
+    let result = AssertUnwindSafe(Box::pin(conclude(&shared, trial)))
         .catch_unwind()
         .await;
     let result = result.unwrap_or_else(|panic| {

@@ -75,7 +75,7 @@ impl Job {
         let reply = call
             .reply_at
             .filter(|_| usable)
-            .and_then(|span| prior.replies.reply(span));
+            .and_then(|span| prior.replies.reply(trial, span));
         (call.sends, reply)
     }
 }
@@ -101,8 +101,8 @@ pub struct Prior {
 
 /// The replies of a run's log.
 pub trait StoredReplies: Send + Sync {
-    /// The attempt whose line stands there.
-    fn reply(&self, span: LogSpan) -> Option<AttemptFinished>;
+    /// The attempt at a trial whose line stands there.
+    fn reply(&self, trial: TrialId, span: LogSpan) -> Option<AttemptFinished>;
 }
 
 /// One arm of a plan.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::fs;
+use crate::base::digest::LINE_SUM_DIGITS;
 use crate::base::{Digest, Timestamp};
 use crate::chat::{Finish, Response, ToolCall, Usage};
 
@@ -143,14 +144,8 @@ struct Segment {
     file: BufWriter<File>,
     written: u64,
     index: Vec<(Digest, u64, u32)>,
-}
-
-#[derive(Serialize)]
-struct EntryOut<'a> {
-    key: Digest,
-    request: &'a RawValue,
-    reply: &'a CachedReply,
-    at: Timestamp,
+    /// The line being made.
+    line: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -224,10 +219,13 @@ impl CacheReader {
         self.places.contains_key(key)
     }
 
-    /// The answer stored for a key. An entry whose sum, key or form is wrong is a miss.
-    pub fn get(&mut self, key: &Digest) -> Option<CachedReply> {
+    /// The answer stored for a key and the request that it is the digest of. An entry whose sum,
+    /// request or form is wrong is a miss.
+    pub fn get(&mut self, key: &Digest, request: &str) -> Option<CachedReply> {
         let place = *self.places.get(key)?;
-        let reply = self.read(place).and_then(|line| checked_reply(&line, key));
+        let reply = self
+            .read(place)
+            .and_then(|line| checked_reply(&line, key, Some(request)));
         if reply.is_none() {
             self.corrupt += 1;
             self.places.remove(key);
@@ -279,18 +277,10 @@ impl CacheWriter {
             path: path.clone(),
             source,
         };
-        let request: &RawValue = serde_json::from_str(request).map_err(|e| io(e.into()))?;
-        let entry = EntryOut {
-            key,
-            request,
-            reply,
-            at,
-        };
-        let mut line = serde_json::to_vec(&entry).map_err(|e| io(e.into()))?;
-        line.pop();
-        let sum = Digest::of_bytes(&line).short(SUM_DIGITS);
-        line.extend_from_slice(format!(",\"sum\":\"{sum}\"}}\n").as_bytes());
-        segment.file.write_all(&line).map_err(io)?;
+        let line = &mut segment.line;
+        line.clear();
+        write_entry(key, request, reply, at, line).map_err(|error| io(error.into()))?;
+        segment.file.write_all(line).map_err(io)?;
         let length = u32::try_from(line.len() - 1).unwrap_or(u32::MAX);
         segment.index.push((key, segment.written, length));
         segment.written += line.len() as u64;
@@ -355,10 +345,33 @@ fn begin_segment(path: &Utf8Path) -> Result<Segment, CacheError> {
         file: BufWriter::with_capacity(1 << 16, file),
         written,
         index,
+        line: Vec::new(),
     })
 }
 
-const SUM_DIGITS: usize = 16;
+const SUM_KEY: &[u8] = b",\"sum\":\"";
+
+/// Appends the line of an answer: `{"key", "request", "reply", "at", "sum"}`. The request is
+/// canonical JSON already, so it is not read and written again.
+fn write_entry(
+    key: Digest,
+    request: &str,
+    reply: &CachedReply,
+    at: Timestamp,
+    into: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
+    // Writing to a `Vec` can not fail.
+    let _ = write!(into, "{{\"key\":\"{key}\",\"request\":");
+    into.extend_from_slice(request.as_bytes());
+    into.extend_from_slice(b",\"reply\":");
+    serde_json::to_writer(&mut *into, reply)?;
+    let _ = write!(into, ",\"at\":\"{at}\"");
+    let sum = Digest::of_bytes(into).line_sum();
+    into.extend_from_slice(SUM_KEY);
+    into.extend_from_slice(&sum);
+    into.extend_from_slice(b"\"}\n");
+    Ok(())
+}
 
 /// All segments, oldest first: their names begin with the time of their run.
 fn segment_paths(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
@@ -373,19 +386,24 @@ fn segment_paths(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
     paths
 }
 
-fn checked_reply(line: &[u8], key: &Digest) -> Option<CachedReply> {
-    let tail = b",\"sum\":\"".len() + SUM_DIGITS + b"\"}".len();
+/// The reply that a line (without its newline) holds, if its sum is right and it answers `key`.
+///
+/// The key is the digest of the request as stored, so a swapped entry is found out: by comparing it
+/// with the request that is asked, or where that is not known by computing its digest again.
+fn checked_reply(line: &[u8], key: &Digest, asked: Option<&str>) -> Option<CachedReply> {
+    let tail = SUM_KEY.len() + LINE_SUM_DIGITS + b"\"}".len();
     let (content, end) = line.split_at_checked(line.len().checked_sub(tail)?)?;
-    let sum = Digest::of_bytes(content).short(SUM_DIGITS);
-    if format!(",\"sum\":\"{sum}\"}}").as_bytes() != end {
+    let sum = end.strip_prefix(SUM_KEY)?.strip_suffix(b"\"}")?;
+    if sum != Digest::of_bytes(content).line_sum() {
         return None;
     }
     let entry: EntryIn<'_> = serde_json::from_slice(line).ok()?;
-    // The key is the digest of the request as stored, so a swapped entry is found out.
-    if Digest::of_bytes(entry.request.get().as_bytes()) != *key {
-        return None;
-    }
-    serde_json::from_str(entry.reply.get()).ok()
+    let request = entry.request.get();
+    let is_answer = match asked {
+        Some(asked) => asked == request,
+        None => Digest::of_bytes(request.as_bytes()) == *key,
+    };
+    is_answer.then(|| serde_json::from_str(entry.reply.get()).ok())?
 }
 
 fn index_path(segment: &Utf8Path) -> Utf8PathBuf {
@@ -549,7 +567,7 @@ pub fn prune(
     for (key, place) in places {
         let line = cache
             .read(place)
-            .filter(|line| checked_reply(line, &key).is_some());
+            .filter(|line| checked_reply(line, &key, None).is_some());
         let Some(line) = line.filter(|line| is_recent(line, not_before)) else {
             continue;
         };

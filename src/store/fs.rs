@@ -159,6 +159,45 @@ pub fn read_at(mut file: &File, offset: u64, length: usize) -> io::Result<Vec<u8
     Ok(bytes)
 }
 
+/// Fills `into` with what an open file has from a place on, `length` bytes at most.
+///
+/// # Errors
+/// When the file can not be read.
+#[cfg(unix)]
+pub fn read_up_to(file: &File, offset: u64, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
+    use std::os::unix::fs::FileExt as _;
+    into.resize(length, 0);
+    let mut filled = 0;
+    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    into.truncate(filled);
+    Ok(())
+}
+
+/// Fills `into` with what an open file has from a place on, `length` bytes at most.
+///
+/// # Errors
+/// When the file can not be read.
+#[cfg(not(unix))]
+pub fn read_up_to(
+    mut file: &File,
+    offset: u64,
+    length: usize,
+    into: &mut Vec<u8>,
+) -> io::Result<()> {
+    use std::io::Seek as _;
+    into.clear();
+    file.seek(io::SeekFrom::Start(offset))?;
+    io::Read::take(file, length as u64).read_to_end(into)?;
+    Ok(())
+}
+
 /// Opens a regular file for reading piece by piece, with the checks of [`read_bytes`].
 ///
 /// # Errors
@@ -278,6 +317,9 @@ pub fn append(path: &Utf8Path, bytes: &[u8]) -> Result<(), FsError> {
     file.sync_data().map_err(error)
 }
 
+/// How much of a report is gathered before it is handed to the operating system.
+const BUFFER: usize = 1 << 16;
+
 /// Writes an output file piece by piece. A regular file appears whole or not at all; a pipe or a
 /// device is written to as it is.
 ///
@@ -294,7 +336,7 @@ pub fn write_with(
     let special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
     if special {
         let file = OpenOptions::new().write(true).open(path).map_err(error)?;
-        let mut output = io::BufWriter::new(file);
+        let mut output = io::BufWriter::with_capacity(BUFFER, file);
         return write(&mut output)
             .and_then(|()| output.flush())
             .map_err(error);
@@ -309,7 +351,7 @@ pub fn write_with(
     let file = with_usual_mode(&mut builder)
         .tempfile_in(folder)
         .map_err(error)?;
-    let mut output = io::BufWriter::new(file);
+    let mut output = io::BufWriter::with_capacity(BUFFER, file);
     write(&mut output)
         .and_then(|()| output.flush())
         .map_err(error)?;

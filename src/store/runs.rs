@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -11,7 +11,9 @@ use super::fs;
 use crate::base::{RunId, Timestamp};
 use crate::dataset::Case;
 use crate::record::codec::{self, CaseIndex, CodecError};
-use crate::record::{AttemptFinished, Event, Fold, LogSpan, Run, RunHeader, TrialFinished};
+use crate::record::{
+    AttemptFinished, Event, Fold, LogSpan, Reply, Run, RunHeader, ScoreRecord, TrialId,
+};
 
 /// Why a run's log can not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -466,7 +468,32 @@ impl LineReader {
 #[derive(Debug)]
 pub struct LogTexts {
     file: Option<File>,
-    index: CaseIndex,
+    /// What was read last: the lines of a trial stand close together.
+    piece: Mutex<Piece>,
+}
+
+/// A piece of a log.
+#[derive(Debug, Default)]
+struct Piece {
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+/// What is read beyond a line, because the trial's next one probably stands there.
+const AHEAD: usize = 1 << 10;
+
+impl Piece {
+    fn line(&self, span: LogSpan) -> Option<&[u8]> {
+        let start = usize::try_from(span.offset.checked_sub(self.offset)?).ok()?;
+        let end = start.checked_add(span.length as usize)?;
+        self.bytes.get(start..end)
+    }
+
+    fn read(&mut self, file: &File, span: LogSpan) -> Option<()> {
+        self.offset = span.offset;
+        let length = span.length as usize + AHEAD;
+        fs::read_up_to(file, span.offset, length, &mut self.bytes).ok()
+    }
 }
 
 impl LogTexts {
@@ -474,7 +501,7 @@ impl LogTexts {
     ///
     /// # Errors
     /// When the file can not be opened.
-    pub fn open(path: &Utf8Path, cases: &[Case]) -> Result<Self, RunLogError> {
+    pub fn open(path: &Utf8Path) -> Result<Self, RunLogError> {
         let file = File::open(path);
         let file = file.map_err(|source| RunLogError::Io {
             action: "open",
@@ -483,7 +510,7 @@ impl LogTexts {
         })?;
         Ok(Self {
             file: Some(file),
-            index: codec::index_cases(cases),
+            piece: Mutex::default(),
         })
     }
 
@@ -492,23 +519,34 @@ impl LogTexts {
     pub fn none() -> Self {
         Self {
             file: None,
-            index: CaseIndex::new(),
+            piece: Mutex::default(),
         }
     }
 
-    fn line(&self, span: LogSpan) -> Option<Vec<u8>> {
-        fs::read_at(self.file.as_ref()?, span.offset, span.length as usize).ok()
+    fn line<T>(&self, span: LogSpan, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let file = self.file.as_ref()?;
+        let mut piece = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
+        if piece.line(span).is_none() {
+            piece.read(file, span)?;
+        }
+        read(piece.line(span)?)
     }
 
-    /// The attempt whose line stands there; `None` when it can not be read.
+    /// The attempt at a trial whose line stands there; `None` when it can not be read.
     #[must_use]
-    pub fn attempt(&self, span: LogSpan) -> Option<AttemptFinished> {
-        codec::read_attempt(&self.line(span)?, &self.index).ok()
+    pub fn attempt(&self, trial: TrialId, span: LogSpan) -> Option<AttemptFinished> {
+        self.line(span, |line| codec::read_attempt(line, trial).ok())
     }
 
-    /// The result whose line stands there; `None` when it can not be read.
+    /// What was answered in the attempt whose line stands there; `None` when it can not be read.
     #[must_use]
-    pub fn result(&self, span: LogSpan) -> Option<TrialFinished> {
-        codec::read_result(&self.line(span)?, &self.index).ok()
+    pub fn reply(&self, span: LogSpan) -> Option<Reply> {
+        self.line(span, |line| codec::read_reply(line).ok())
+    }
+
+    /// The scores of the result whose line stands there; `None` when it can not be read.
+    #[must_use]
+    pub fn scores(&self, span: LogSpan) -> Option<Vec<ScoreRecord>> {
+        self.line(span, |line| codec::read_scores(line).ok())
     }
 }

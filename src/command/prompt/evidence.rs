@@ -165,7 +165,7 @@ pub fn stored(
 
 fn load(project: &Project, id: &crate::base::RunId) -> Option<SuiteRun> {
     let loaded = runs::load(&project.state, id).ok()?;
-    let texts = Texts(LogTexts::open(&loaded.path, &loaded.run.cases).ok()?);
+    let texts = Texts(LogTexts::open(&loaded.path).ok()?);
     let decision = decide_run(&loaded.run).ok()?;
     Some(SuiteRun {
         run: loaded.run,

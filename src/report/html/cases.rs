@@ -439,13 +439,12 @@ fn scores(
     limit: usize,
 ) -> Vec<(u16, bool, f64, bool, String)> {
     let reasons = if limit > 0 {
-        suite.result(record)
+        suite.scores(record)
     } else {
         None
     };
-    let reasons: Vec<String> = reasons.map_or_else(Vec::new, |result| {
-        result
-            .scores
+    let reasons: Vec<String> = reasons.map_or_else(Vec::new, |scores| {
+        scores
             .iter()
             .map(|score| shown(&cut_middle(&score.reason, limit)))
             .collect()

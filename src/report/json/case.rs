@@ -156,8 +156,8 @@ fn scores(suite: &SuiteReport<'_>, record: &TrialRecord) -> Option<Vec<Score>> {
         Outcome::Errored | Outcome::Skipped => return None,
         Outcome::Passed | Outcome::Failed => {}
     }
-    if let Some(result) = suite.result(record) {
-        let scores = result.scores.into_iter().map(|score| Score {
+    if let Some(scores) = suite.scores(record) {
+        let scores = scores.into_iter().map(|score| Score {
             scorer: score.scorer,
             pass: score.pass,
             score: score.score,
