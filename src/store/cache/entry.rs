@@ -1,0 +1,133 @@
+//! An answer in the cache: one line of a segment, with the request that its key is the digest of and
+//! a sum of its own.
+
+use std::io::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::base::digest::LINE_SUM_DIGITS;
+use crate::base::{Digest, Timestamp};
+use crate::chat::{Finish, Response, ToolCall, Usage};
+
+/// A stored answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CachedReply {
+    /// The text.
+    pub text: String,
+    /// Why the model stopped.
+    pub finish: Finish,
+    /// The calls of tools asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Tokens.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The model that answered, by its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_model: Option<String>,
+    /// The backend configuration, by the vendor's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// How long the answer took when it was made; unknown where it came in a batch.
+    #[serde(default)]
+    pub latency_ms: Option<f64>,
+    /// Whether bytes that are no text were replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lossy: bool,
+}
+
+impl CachedReply {
+    /// The answer as it came from the provider.
+    #[must_use]
+    pub fn into_response(self) -> (Response, Option<f64>) {
+        let response = Response {
+            text: self.text,
+            finish: self.finish,
+            tool_calls: self.tool_calls,
+            usage: self.usage,
+            served_model: self.served_model,
+            fingerprint: self.fingerprint,
+            lossy: self.lossy,
+            ..Response::default()
+        };
+        (response, self.latency_ms)
+    }
+
+    /// The form in which an answer is stored.
+    #[must_use]
+    pub fn of_response(response: &Response, latency_ms: Option<f64>) -> Self {
+        Self {
+            text: response.text.clone(),
+            finish: response.finish.clone(),
+            tool_calls: response.tool_calls.clone(),
+            usage: response.usage,
+            served_model: response.served_model.clone(),
+            fingerprint: response.fingerprint.clone(),
+            latency_ms,
+            lossy: response.lossy,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct EntryIn<'a> {
+    #[serde(borrow)]
+    request: &'a RawValue,
+    #[serde(borrow)]
+    reply: &'a RawValue,
+}
+
+const SUM_KEY: &[u8] = b",\"sum\":\"";
+
+/// Appends the line of an answer: `{"key", "request", "reply", "at", "sum"}`. The request is
+/// canonical JSON already, so it is not read and written again.
+pub(super) fn write_entry(
+    key: Digest,
+    request: &str,
+    reply: &CachedReply,
+    at: Timestamp,
+    into: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
+    // Writing to a `Vec` can not fail.
+    let _ = write!(into, "{{\"key\":\"{key}\",\"request\":");
+    into.extend_from_slice(request.as_bytes());
+    into.extend_from_slice(b",\"reply\":");
+    serde_json::to_writer(&mut *into, reply)?;
+    let _ = write!(into, ",\"at\":\"{at}\"");
+    let sum = Digest::of_bytes(into).line_sum();
+    into.extend_from_slice(SUM_KEY);
+    into.extend_from_slice(&sum);
+    into.extend_from_slice(b"\"}\n");
+    Ok(())
+}
+
+/// The reply that a line (without its newline) holds, if its sum is right and it answers `key`.
+///
+/// The key is the digest of the request as stored, so a swapped entry is found out: by comparing it
+/// with the request that is asked, or where that is not known by computing its digest again.
+pub(super) fn checked_reply(line: &[u8], key: &Digest, asked: Option<&str>) -> Option<CachedReply> {
+    let tail = SUM_KEY.len() + LINE_SUM_DIGITS + b"\"}".len();
+    let (content, end) = line.split_at_checked(line.len().checked_sub(tail)?)?;
+    let sum = end.strip_prefix(SUM_KEY)?.strip_suffix(b"\"}")?;
+    if sum != Digest::of_bytes(content).line_sum() {
+        return None;
+    }
+    let entry: EntryIn<'_> = serde_json::from_slice(line).ok()?;
+    let request = entry.request.get();
+    let is_answer = match asked {
+        Some(asked) => asked == request,
+        None => Digest::of_bytes(request.as_bytes()) == *key,
+    };
+    is_answer.then(|| serde_json::from_str(entry.reply.get()).ok())?
+}
+
+/// Whether an entry is no older than a point in time.
+pub(super) fn is_recent(line: &[u8], not_before: Option<Timestamp>) -> bool {
+    #[derive(Deserialize)]
+    struct At {
+        at: Timestamp,
+    }
+    let Some(limit) = not_before else { return true };
+    serde_json::from_slice::<At>(line).is_ok_and(|entry| entry.at >= limit)
+}
