@@ -247,7 +247,7 @@ fn fold(cases: &Arc<Vec<Case>>, events: &[Event]) -> Run {
     let at = Timestamp::from_millis(0);
     let mut fold = Fold::new(header(cases.len()), Arc::clone(cases), at);
     for (event, offset) in events.iter().zip(0..) {
-        fold.take(at, event, LogSpan { offset, length: 1 });
+        fold.take(at, event, LogSpan::new(offset, 1));
     }
     fold.finish()
 }

@@ -124,7 +124,7 @@ impl ArmSummary {
                 summary.count(trial);
                 if trial.answer.answered {
                     summary.add_answer(trial);
-                    latencies.extend(trial.latency_ms);
+                    latencies.extend(trial.latency_ms.get());
                 }
             }
         }
@@ -161,16 +161,16 @@ impl ArmSummary {
     fn add_answer(&mut self, trial: &TrialRecord) {
         let add = |sum: Option<u64>, count: Option<u64>| Some(sum?.saturating_add(count?));
         self.usage = UsageSummary {
-            input_tokens: add(self.usage.input_tokens, trial.usage.input_tokens),
-            output_tokens: add(self.usage.output_tokens, trial.usage.output_tokens),
+            input_tokens: add(self.usage.input_tokens, trial.usage.input_tokens.get()),
+            output_tokens: add(self.usage.output_tokens, trial.usage.output_tokens.get()),
             cached_input_tokens: add(
                 self.usage.cached_input_tokens,
-                trial.usage.cached_input_tokens,
+                trial.usage.cached_input_tokens.get(),
             ),
         };
         self.cost_usd = self
             .cost_usd
-            .zip(trial.answer.cost_usd)
+            .zip(trial.answer.cost_usd.get())
             .map(|(sum, cost)| sum + cost);
         if let Some(finish) = &trial.finish {
             let word = finish.as_str().to_owned();

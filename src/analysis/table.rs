@@ -163,10 +163,10 @@ impl ArmCell {
             .collect();
         #[expect(clippy::cast_precision_loss, reason = "token counts are below 2^53")]
         let tokens = |count: Option<u64>| count.map(|count| count as f64);
-        cell.cost_usd = mean_known(trials, |trial| trial.answer.cost_usd);
-        cell.latency_ms = mean_known(trials, |trial| trial.latency_ms);
-        cell.input_tokens = mean_known(trials, |trial| tokens(trial.usage.input_tokens));
-        cell.output_tokens = mean_known(trials, |trial| tokens(trial.usage.output_tokens));
+        cell.cost_usd = mean_known(trials, |trial| trial.answer.cost_usd.get());
+        cell.latency_ms = mean_known(trials, |trial| trial.latency_ms.get());
+        cell.input_tokens = mean_known(trials, |trial| tokens(trial.usage.input_tokens.get()));
+        cell.output_tokens = mean_known(trials, |trial| tokens(trial.usage.output_tokens.get()));
         cell
     }
 

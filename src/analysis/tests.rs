@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::*;
 use crate::base::{CaseId, Digest, Fields, RunId, Timestamp};
-use crate::chat::{AnswerFault, ErrorClass, Finish, Usage};
+use crate::chat::{AnswerFault, ErrorClass, Finish};
 use crate::dataset::Case;
 use crate::record::event::TrialError;
 use crate::record::run::ScoreSummary;
 use crate::record::{
     Arm, ArmHeader, CallRecord, DatasetHeader, ModelHeader, Outcome, Run, RunHeader, ScorerHeader,
-    Skip, TrialRecord,
+    Skip, TrialRecord, TrialUsage,
 };
 
 fn header(repeat: u32, cases: usize) -> RunHeader {
@@ -120,17 +120,17 @@ fn answered(outcome: Outcome, score: f64, cost: Option<f64>) -> TrialRecord {
         outcome: Some(outcome),
         scores: [summary(0), summary(1)].into(),
         finish: Some(Finish::Stop),
-        usage: Usage {
-            input_tokens: Some(10),
-            output_tokens: Some(2),
-            ..Usage::default()
+        usage: TrialUsage {
+            input_tokens: Some(10).into(),
+            output_tokens: Some(2).into(),
+            ..TrialUsage::default()
         },
-        latency_ms: Some(100.0 * score + 1.0),
+        latency_ms: Some(100.0 * score + 1.0).into(),
         answer: CallRecord {
             sends: 1,
             ended: 1,
             answered: true,
-            cost_usd: cost,
+            cost_usd: cost.into(),
             ..CallRecord::default()
         },
         ..TrialRecord::default()

@@ -124,7 +124,7 @@ impl Fold {
         call.answered = true;
         call.reply_at = Some(span);
         call.cached = attempt.cached;
-        call.cost_usd = attempt.cost_usd;
+        call.cost_usd = attempt.cost_usd.into();
         if new && !attempt.cached {
             if call.paid_in != command {
                 (call.paid_in, call.paid_usd, call.paid_unknown) = (command, 0.0, false);
@@ -152,8 +152,8 @@ impl Fold {
         );
         if let Some(record) = self.record(attempt.trial) {
             record.finish.clone_from(&attempt.finish);
-            record.usage = attempt.usage;
-            record.latency_ms = attempt.latency_ms;
+            record.usage = attempt.usage.into();
+            record.latency_ms = attempt.latency_ms.into();
         }
     }
 
@@ -199,11 +199,13 @@ impl Fold {
         let judges = &mut self.record(trial)?.judges;
         let is_it = |call: &JudgeCall| call.scorer == scorer && call.name.as_deref() == name;
         if !judges.iter().any(is_it) {
-            judges.push(JudgeCall {
+            let mut all = std::mem::take(judges).into_vec();
+            all.push(JudgeCall {
                 scorer,
                 name: name.map(Into::into),
                 record: CallRecord::default(),
             });
+            *judges = all.into();
         }
         judges
             .iter_mut()

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod event;
 pub mod fold;
 pub mod header;
+pub mod known;
 pub mod run;
 
 pub use calibration::{CalibrationItem, CalibrationRecord, JudgeCalibration};
@@ -15,4 +16,5 @@ pub use event::{
 };
 pub use fold::Fold;
 pub use header::{ArmHeader, DatasetHeader, ModelHeader, RunHeader, ScorerHeader};
-pub use run::{CallRecord, CallTotals, JudgeCall, LogSpan, Run, TrialRecord};
+pub use known::{Amount, Count};
+pub use run::{CallRecord, CallTotals, JudgeCall, LogSpan, Run, TrialRecord, TrialUsage};

@@ -2,10 +2,11 @@
 //! stay in the log; a trial knows where.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::event::{BatchSubmitted, TrialError};
-use super::{Arm, FinishReason, Outcome, RunHeader, Skip, TrialId};
+use super::{Amount, Arm, Count, FinishReason, Outcome, RunHeader, Skip, TrialId};
 use crate::base::Timestamp;
 use crate::chat::{AnswerFault, Finish, Usage};
 use crate::dataset::Case;
@@ -15,8 +16,26 @@ use crate::dataset::Case;
 pub struct LogSpan {
     /// The byte at which the line begins.
     pub offset: u64,
-    /// Its length in bytes.
-    pub length: u32,
+    /// Never 0, so that a span that is not there takes no space of its own.
+    length: NonZeroU32,
+}
+
+impl LogSpan {
+    /// The place of a line that begins at `offset` and has so many bytes.
+    #[must_use]
+    pub fn new(offset: u64, length: usize) -> Self {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        Self {
+            offset,
+            length: NonZeroU32::new(length).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+
+    /// The line's length in bytes.
+    #[must_use]
+    pub fn length(self) -> usize {
+        self.length.get() as usize
+    }
 }
 
 /// The score of one scorer, without its reason.
@@ -46,7 +65,7 @@ pub struct CallRecord {
     /// Whether the answer comes from the response cache.
     pub cached: bool,
     /// What the answer cost; unknown is `None`.
-    pub cost_usd: Option<f64>,
+    pub cost_usd: Amount,
     /// What was paid for answers in the command of `paid_in`.
     pub paid_usd: f64,
     /// Whether an answer was paid for whose price is unknown.
@@ -66,6 +85,27 @@ pub struct JudgeCall {
     pub record: CallRecord,
 }
 
+/// The tokens of an answer, as far as reports need them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TrialUsage {
+    /// All tokens of the question, cached ones included.
+    pub input_tokens: Count,
+    /// Those read from the provider's prompt cache.
+    pub cached_input_tokens: Count,
+    /// All tokens of the answer, reasoning included.
+    pub output_tokens: Count,
+}
+
+impl From<Usage> for TrialUsage {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens.into(),
+            cached_input_tokens: usage.cached_input_tokens.into(),
+            output_tokens: usage.output_tokens.into(),
+        }
+    }
+}
+
 /// A trial that has ended, or has begun to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TrialRecord {
@@ -82,13 +122,13 @@ pub struct TrialRecord {
     /// Why the model stopped, where it answered.
     pub finish: Option<Finish>,
     /// Tokens of the answer.
-    pub usage: Usage,
+    pub usage: TrialUsage,
     /// How long the answer took.
-    pub latency_ms: Option<f64>,
+    pub latency_ms: Amount,
     /// The calls for the answer.
     pub answer: CallRecord,
     /// The calls of judges.
-    pub judges: Vec<JudgeCall>,
+    pub judges: Box<[JudgeCall]>,
     /// The line with the scores' reasons.
     pub result_at: Option<LogSpan>,
 }
@@ -216,8 +256,10 @@ impl Run {
                 for call in trial.judges.iter().map(|call| &call.record) {
                     totals.add(call, self.resumes);
                     if call.answered {
-                        totals.judge_cost_usd =
-                            totals.judge_cost_usd.zip(call.cost_usd).map(|(a, b)| a + b);
+                        totals.judge_cost_usd = totals
+                            .judge_cost_usd
+                            .zip(call.cost_usd.get())
+                            .map(|(a, b)| a + b);
                     }
                 }
             }

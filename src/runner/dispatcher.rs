@@ -108,7 +108,7 @@ pub async fn run(
         cache_writer,
     } = records;
     let pending = pending(&job);
-    let (looks, places) = looks(&job);
+    let looks = looks(&job);
     let deadline = options.deadline.map(|deadline| Instant::now() + deadline);
     let gates = gates(&job, &options);
     let shared = Arc::new(Shared {
@@ -131,7 +131,6 @@ pub async fn run(
         syncing: None,
         tasks: JoinSet::new(),
         pending,
-        places,
         looks,
         done: 0,
         interrupt: None,
@@ -166,27 +165,24 @@ fn gates(job: &Job, options: &RunOptions) -> HashMap<usize, Gate> {
         .collect()
 }
 
-/// The looks to be taken, the next one last, and where each trial stands in the order of the plan.
-fn looks(job: &Job) -> (Vec<usize>, HashMap<TrialId, usize>) {
+/// The looks to be taken, the next one last.
+fn looks(job: &Job) -> Vec<usize> {
     let looks = job.looks.iter().flat_map(|looks| looks.after.iter().rev());
-    let looks: Vec<usize> = looks.copied().collect();
-    let numbered = job.order.iter().zip(0..).filter(|_| !looks.is_empty());
-    let places = numbered.map(|(trial, place)| (*trial, place)).collect();
-    (looks, places)
+    looks.copied().collect()
 }
 
-/// The trials still to be run, last first: all, or those that an interrupted run has not finished.
-pub(super) fn pending(job: &Job) -> Vec<TrialId> {
+/// The places in the plan's order of the trials still to be run, last first: all, or those that an
+/// interrupted run has not finished.
+pub(super) fn pending(job: &Job) -> Vec<u32> {
     let finished = |trial: &TrialId| {
         let record = job.prior.as_ref().and_then(|prior| prior.run.trial(*trial));
         record.is_some_and(|record| record.score().is_some() || record.fault.is_some())
     };
-    job.order
-        .iter()
-        .rev()
-        .filter(|trial| !finished(trial))
-        .copied()
-        .collect()
+    let places = job.order.iter().zip(0u32..);
+    let pending = places.filter(|(trial, _)| !finished(trial));
+    let mut pending: Vec<u32> = pending.map(|(_, place)| place).collect();
+    pending.reverse();
+    pending
 }
 
 struct Dispatcher<'o> {
@@ -198,9 +194,8 @@ struct Dispatcher<'o> {
     last_sync: Instant,
     syncing: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     tasks: JoinSet<()>,
-    pending: Vec<TrialId>,
-    /// The places of trials in the plan's order, where looks are taken.
-    places: HashMap<TrialId, usize>,
+    /// Places in the plan's order, the next one last.
+    pending: Vec<u32>,
     /// The looks still to be taken, the next one last.
     looks: Vec<usize>,
     done: usize,
@@ -285,7 +280,9 @@ impl Dispatcher<'_> {
             if self.waits_for_look() {
                 return;
             }
-            let Some(trial) = self.pending.pop() else {
+            let place = self.pending.pop();
+            let order = &self.shared.job.order;
+            let Some(trial) = place.and_then(|place| order.get(place as usize).copied()) else {
                 return;
             };
             self.tasks.spawn(run_trial(Arc::clone(&self.shared), trial));
@@ -294,10 +291,9 @@ impl Dispatcher<'_> {
 
     /// Whether the next trial may only begin after a look at those before it.
     fn waits_for_look(&self) -> bool {
-        let look = self.looks.last();
-        let place = self.pending.last().and_then(|trial| self.places.get(trial));
+        let next = self.looks.last().zip(self.pending.last());
         !self.shared.stopped.is_cancelled()
-            && look.zip(place).is_some_and(|(look, place)| place >= look)
+            && next.is_some_and(|(look, place)| *place as usize >= *look)
     }
 
     /// Takes the look that is due, and stops the run if it says so.
@@ -438,8 +434,8 @@ impl Dispatcher<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let skip = stop.as_ref().map_or(Skip::Cancelled, |stop| stop.skip);
-        let order = self.shared.job.order.clone();
-        for trial in order {
+        let shared = Arc::clone(&self.shared);
+        for trial in shared.job.order.iter().copied() {
             let ended = self
                 .fold
                 .run()

@@ -216,10 +216,7 @@ impl RunLog {
         self.seq += 1;
         self.lines_since_sync += 1;
         let length = self.buffer.len() - start - 1;
-        Ok(LogSpan {
-            offset: self.written + start as u64,
-            length: u32::try_from(length).unwrap_or(u32::MAX),
-        })
+        Ok(LogSpan::new(self.written + start as u64, length))
     }
 
     /// Hands the buffered lines to the operating system: what a killed process would have lost is
@@ -449,10 +446,7 @@ impl LineReader {
         if self.whole {
             self.line.pop();
         }
-        let span = LogSpan {
-            offset: self.offset,
-            length: u32::try_from(self.line.len()).unwrap_or(u32::MAX),
-        };
+        let span = LogSpan::new(self.offset, self.line.len());
         self.offset += read as u64;
         self.number += 1;
         Ok(Some(span))
@@ -485,13 +479,13 @@ const AHEAD: usize = 1 << 10;
 impl Piece {
     fn line(&self, span: LogSpan) -> Option<&[u8]> {
         let start = usize::try_from(span.offset.checked_sub(self.offset)?).ok()?;
-        let end = start.checked_add(span.length as usize)?;
+        let end = start.checked_add(span.length())?;
         self.bytes.get(start..end)
     }
 
     fn read(&mut self, file: &File, span: LogSpan) -> Option<()> {
         self.offset = span.offset;
-        let length = span.length as usize + AHEAD;
+        let length = span.length() + AHEAD;
         fs::read_up_to(file, span.offset, length, &mut self.bytes).ok()
     }
 }

@@ -69,10 +69,10 @@ fn row(case: &Case, content: Digest, trial: &TrialRecord, repeat: u32) -> Row {
             .collect(),
         cluster: case.cluster.as_deref().map(str::to_owned),
         must_pass: case.must_pass,
-        cost_usd: trial.answer.cost_usd,
-        latency_ms: trial.latency_ms,
-        input_tokens: trial.usage.input_tokens,
-        output_tokens: trial.usage.output_tokens,
+        cost_usd: trial.answer.cost_usd.get(),
+        latency_ms: trial.latency_ms.get(),
+        input_tokens: trial.usage.input_tokens.get(),
+        output_tokens: trial.usage.output_tokens.get(),
         content: Some(content),
     }
 }

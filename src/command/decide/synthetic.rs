@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use super::matched::{Matched, Pair};
 use super::row::Row;
 use crate::base::{CaseId, Digest, Fields, RunId, Timestamp};
-use crate::chat::{ErrorClass, Usage};
+use crate::chat::ErrorClass;
 use crate::dataset::{Case, dataset_digest};
 use crate::record::event::TrialError;
 use crate::record::run::ScoreSummary;
 use crate::record::{
     Arm, ArmHeader, CallRecord, DatasetHeader, FinishReason, Fold, ModelHeader, Outcome, Run,
-    RunHeader, ScorerHeader, Skip, TrialId, TrialRecord,
+    RunHeader, ScorerHeader, Skip, TrialId, TrialRecord, TrialUsage,
 };
 use crate::verdict::Policy;
 
@@ -181,12 +181,12 @@ fn arms(sides: [Side; 2]) -> Vec<ArmHeader> {
 
 fn trial(row: &Row) -> TrialRecord {
     let mut record = TrialRecord {
-        usage: Usage {
-            input_tokens: row.input_tokens,
-            output_tokens: row.output_tokens,
-            ..Usage::default()
+        usage: TrialUsage {
+            input_tokens: row.input_tokens.into(),
+            output_tokens: row.output_tokens.into(),
+            ..TrialUsage::default()
         },
-        latency_ms: row.latency_ms,
+        latency_ms: row.latency_ms.into(),
         ..TrialRecord::default()
     };
     if let Some(message) = &row.error {
@@ -209,7 +209,7 @@ fn trial(row: &Row) -> TrialRecord {
     });
     record.answer = CallRecord {
         answered: true,
-        cost_usd: row.cost_usd,
+        cost_usd: row.cost_usd.into(),
         ..CallRecord::default()
     };
     if let Some(score) = row.score {

@@ -109,8 +109,8 @@ fn shapes(suite: &SuiteRun, arm: Arm) -> Vec<AnswerShape> {
                     .map_or("unknown", |finish| finish.as_str())
                     .to_owned(),
                 refused: trial.fault == Some(crate::chat::AnswerFault::Refused),
-                output_tokens: trial.usage.output_tokens.map(|tokens| tokens as f64),
-                latency_ms: trial.latency_ms,
+                output_tokens: trial.usage.output_tokens.get().map(|tokens| tokens as f64),
+                latency_ms: trial.latency_ms.get(),
             }
         })
         .collect()
@@ -124,7 +124,7 @@ pub(super) fn mean_cost(run: &Run, arm: Arm) -> Option<f64> {
         .filter(|trial| trial.answer.answered);
     let (mut sum, mut count) = (0.0, 0_u32);
     for trial in answered {
-        sum += trial.answer.cost_usd?;
+        sum += trial.answer.cost_usd.get()?;
         count += 1;
     }
     (count > 0).then(|| sum / f64::from(count))

@@ -421,8 +421,8 @@ fn trial<'a>(suite: &SuiteReport<'_>, record: &'a TrialRecord, limit: usize) -> 
         calls,
         note: note.map(|note| shown(&cut_middle(&note, limit.max(300)))),
         scores: scores(suite, record, limit),
-        ms: record.latency_ms,
-        usd: record.answer.cost_usd,
+        ms: record.latency_ms.get(),
+        usd: record.answer.cost_usd.get(),
         finish: record
             .finish
             .as_ref()

@@ -135,8 +135,8 @@ fn trial(suite: &SuiteReport<'_>, record: &TrialRecord, repeat: usize) -> Trial 
             })
             .collect(),
         scores: scores(suite, record),
-        latency_ms: record.latency_ms,
-        cost_usd: record.answer.cost_usd,
+        latency_ms: record.latency_ms.get(),
+        cost_usd: record.answer.cost_usd.get(),
         finish_reason: record
             .finish
             .as_ref()

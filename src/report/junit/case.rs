@@ -44,7 +44,10 @@ fn is_written(file: &File<'_>, row: &CaseRow<'_>, mark: Mark<'_>) -> bool {
 /// The seconds that the candidate's answers took.
 fn time(suite: &SuiteReport<'_>, index: usize) -> f64 {
     let trials = suite.run.repeats(index, Arm::Candidate).iter();
-    trials.filter_map(|trial| trial.latency_ms).sum::<f64>() / 1000.0
+    trials
+        .filter_map(|trial| trial.latency_ms.get())
+        .sum::<f64>()
+        / 1000.0
 }
 
 /// Writes the suite of a group, unless size leaves it without a case.

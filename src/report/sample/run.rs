@@ -126,7 +126,7 @@ pub fn fold(header: RunHeader, cases: Vec<Case>, said: &[Said]) -> (Run, MemoryT
                 let Some((attempt, result)) = events(trial, said) else {
                     continue;
                 };
-                let span = |offset| LogSpan { offset, length: 1 };
+                let span = |offset| LogSpan::new(offset, 1);
                 fold.take(
                     at,
                     &Event::AttemptFinished(Box::new(attempt.clone())),
@@ -146,7 +146,7 @@ pub fn fold(header: RunHeader, cases: Vec<Case>, said: &[Said]) -> (Run, MemoryT
     fold.take(
         at,
         &Event::RunFinished(FinishReason::complete()),
-        LogSpan { offset, length: 1 },
+        LogSpan::new(offset, 1),
     );
     (fold.finish(), texts)
 }

@@ -39,8 +39,10 @@ enum Halt {
 /// Gathers the answers of a run, then lets its trials begin.
 pub async fn gather(shared: Arc<Shared>) {
     let _open = Open(&shared);
-    let mut order: Vec<TrialId> = crate::runner::dispatcher::pending(&shared.job);
-    order.reverse();
+    let pending = crate::runner::dispatcher::pending(&shared.job);
+    let places = pending.into_iter().rev();
+    let order = places.filter_map(|place| shared.job.order.get(place as usize).copied());
+    let order: Vec<TrialId> = order.collect();
     let mut asked: Vec<&Arc<Endpoint>> = Vec::new();
     for arm in shared.job.arms.iter().filter(|arm| arm.stored.is_none()) {
         if !asked.iter().any(|known| Arc::ptr_eq(known, &arm.endpoint)) {
