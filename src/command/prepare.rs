@@ -495,6 +495,7 @@ fn job(
         cases: Arc::clone(cases),
         arms: arm_jobs,
         scorers: suite.scorers.clone(),
+        scoring: crate::score::score,
         judges: judge_jobs(suite, judges, &mut endpoints)?,
         score_faults: suite.score_faults.clone(),
         looks: None,

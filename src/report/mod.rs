@@ -20,7 +20,7 @@ pub mod github;
 pub mod html;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 pub use content::{
     ExitNote, MemoryTexts, NextStep, Report, SuiteNote, SuiteOutcome, SuiteReport, Texts,

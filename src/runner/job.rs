@@ -10,7 +10,7 @@ use crate::dataset::Case;
 use crate::prompt::PromptVersion;
 use crate::provider::Endpoint;
 use crate::record::{Arm, AttemptFinished, JudgeCall, LogSpan, Run, TrialId};
-use crate::score::{Judge, ScorerSpec};
+use crate::score::{Answer, Context, Judge, Score, ScorerError, ScorerSpec};
 use crate::suite::validate::CaseScorers;
 
 use super::budget::Budget;
@@ -27,6 +27,8 @@ pub struct Job {
     pub scorers: Vec<ScorerSpec>,
     /// The scorers of cases that have their own, by the case's index.
     pub own_scorers: HashMap<u32, Vec<ScorerSpec>>,
+    /// How an answer is scored by an assertion.
+    pub scoring: Scoring,
     /// The judges, by scorer name.
     pub judges: HashMap<String, JudgeJob>,
     /// Faults of the answer that are scored instead of failing the trial.
@@ -79,6 +81,9 @@ impl Job {
         (call.sends, reply)
     }
 }
+
+/// How an answer is scored by an assertion: [`crate::score::score`], or a stand-in of a test.
+pub type Scoring = fn(&ScorerSpec, &Answer<'_>, &Context<'_>) -> Result<Score, ScorerError>;
 
 /// When a run is looked at before its end.
 pub struct Looks {

@@ -18,5 +18,9 @@ mod scoring;
 pub use budget::Budget;
 pub use dispatcher::{Finished, Observer, RunnerError, Status, run};
 pub use job::{
-    ArmJob, Interrupt, Job, JudgeJob, Looks, Prior, RunOptions, StoredAnswers, StoredReplies,
+    ArmJob, Interrupt, Job, JudgeJob, Looks, Prior, RunOptions, Scoring, StoredAnswers,
+    StoredReplies,
 };
+
+#[cfg(test)]
+mod tests;

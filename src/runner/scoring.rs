@@ -9,7 +9,7 @@ use crate::chat::ErrorClass;
 use crate::dataset::Case;
 use crate::record::event::TrialError;
 use crate::record::{ScoreRecord, TrialId};
-use crate::score::{self, Answer, Context, Kind, Score, ScorerError, ScorerSpec};
+use crate::score::{Answer, Context, Kind, Score, ScorerError, ScorerSpec};
 
 /// The trial that is scored.
 #[derive(Clone, Copy)]
@@ -70,7 +70,8 @@ async fn score_one(
 ) -> Result<Score, NoAnswer> {
     match &spec.kind {
         Kind::Assertion(_) => {
-            score::score(spec, answer, context).map_err(|error| scorer_fault(&error))
+            let scored = (seat.shared.job.scoring)(spec, answer, context);
+            scored.map_err(|error| scorer_fault(&error))
         }
         Kind::Judge(_) => judging::judge(seat, spec, answer, context).await,
         Kind::Panel(panel) => judging::panel(seat, spec, panel, answer, context).await,

@@ -96,6 +96,7 @@ pub fn prepare<'p>(
             .zip(scorers)
             .map(|(index, scorer)| (index, vec![scorer]))
             .collect(),
+        scoring: crate::score::score,
         judges: HashMap::from([(SCORER.to_owned(), judge)]),
         score_faults: Vec::new(),
         looks: None,

@@ -72,7 +72,7 @@ impl Questions {
         };
         let key = sealed.key();
         let (attempts, reply) = shared.job.prior_call(trial, None);
-        if reply.is_some_and(|reply| reply.key == key) || shared.cached(&key).is_some() {
+        if reply.is_some_and(|reply| reply.key == key) || shared.cached(&sealed).is_some() {
             return;
         }
         let id = crate::provider::batch::custom_id(&key);
