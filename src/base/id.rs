@@ -140,6 +140,19 @@ impl Slug {
         Self(Name::slugify(stem).0)
     }
 
+    /// The name under which a tenant's layers over this prompt are kept, `slug#tenant`.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &Name) -> Self {
+        Self(format!("{self}#{tenant}").into())
+    }
+
+    /// The prompt and the tenant of a name made by [`Slug::of_tenant`].
+    #[must_use]
+    pub fn tenant(&self) -> Option<(Self, Name)> {
+        let (base, tenant) = self.0.split_once('#')?;
+        Some((Self(base.into()), Name(tenant.into())))
+    }
+
     /// The slug as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -131,7 +131,8 @@ impl From<RegistryError> for CommandError {
             RegistryError::Lock(_) | RegistryError::State(_) | RegistryError::List { .. } => {
                 Self::infra("io", message, None)
             }
-            RegistryError::Path(_)
+            RegistryError::Repair(_)
+            | RegistryError::Path(_)
             | RegistryError::Fs(_)
             | RegistryError::Resolve(_)
             | RegistryError::EvidencePath { .. }

@@ -11,6 +11,7 @@ use crate::http::Secret;
 use crate::runner::Budget;
 use crate::settings::{self, Layers, Settings};
 use crate::store::git::{Exported, Git};
+use crate::store::registry::{Backend, FolderRegistry};
 use crate::store::{ProjectRoot, fs};
 
 /// What the owner of the machine allows; from flags and the environment alone, never from a file.
@@ -138,6 +139,32 @@ impl Project {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {
         (self.variables)(name)
+    }
+
+    /// The registry at a folder of the project.
+    ///
+    /// # Errors
+    /// When it leaves the project, or is of a kind that this program can not read.
+    pub fn registry(&self, location: &str) -> Result<Arc<dyn Backend>, CommandError> {
+        self.registry_in(&self.root, location)
+    }
+
+    /// The registry at a folder under a root of the project's: as it is on disk, or as the suites are.
+    ///
+    /// # Errors
+    /// When it leaves the project, or is of a kind that this program can not read.
+    pub fn registry_in(
+        &self,
+        root: &ProjectRoot,
+        location: &str,
+    ) -> Result<Arc<dyn Backend>, CommandError> {
+        if let Some((scheme, _)) = location.split_once("://") {
+            return Err(CommandError::usage(
+                format!("this program reads registries in folders, not {scheme}"),
+                "name a folder of the project",
+            ));
+        }
+        Ok(Arc::new(FolderRegistry::new(root, location)?))
     }
 
     /// The text of a file of the project.

@@ -101,7 +101,6 @@ fn baseline_at(
 
 /// The highest version below the candidate's.
 fn below(versions: &Versions<'_>, candidate: &Resolved) -> Result<Option<u32>, CommandError> {
-    use crate::store::registry::Backend as _;
     let Some(number) = candidate.prompt.number else {
         let files = versions.backend()?.versions(versions.slug())?;
         return Ok(files.iter().map(|file| file.number).max());

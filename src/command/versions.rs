@@ -16,7 +16,7 @@ use crate::registry::reference::{GitTarget, RunArm, RunPick, VersionRef};
 use crate::registry::status::Status;
 use crate::runner::StoredAnswers;
 use crate::store::git::Git;
-use crate::store::registry::{self, Backend, FolderRegistry};
+use crate::store::registry::{self, Backend, RegistryError};
 use crate::store::runs::{self, LogTexts};
 use crate::store::{ProjectRoot, fs};
 use crate::suite::{PromptLocation, Suite};
@@ -98,12 +98,12 @@ impl<'p> Versions<'p> {
         &self.location
     }
 
-    /// The registry's folder.
+    /// The registry.
     ///
     /// # Errors
-    /// When it leaves the project.
-    pub fn backend(&self) -> Result<FolderRegistry, CommandError> {
-        Ok(FolderRegistry::new(self.root, &self.registry)?)
+    /// When it leaves the project, or can not be reached.
+    pub fn backend(&self) -> Result<Arc<dyn Backend>, CommandError> {
+        self.project.registry_in(self.root, &self.registry)
     }
 
     /// The state of the prompt by its registry's log.
@@ -143,27 +143,58 @@ impl<'p> Versions<'p> {
             ));
         };
         let backend = self.backend()?;
-        if backend.versions(slug)?.is_empty() {
-            return Err(CommandError::usage(
-                format!("there is no prompt `{slug}` in {}/", self.registry),
-                format!(
-                    "its versions are {}/{slug}/v1.yaml, v2.yaml and so on; `registry` of the suite names another folder",
-                    self.registry
-                ),
-            ));
-        }
-        let found = registry::find(&backend, slug, reference)?;
+        let found = match registry::find(&*backend, slug, reference) {
+            Err(RegistryError::Resolve(_)) if backend.versions(slug)?.is_empty() => {
+                return Err(self.no_prompt(&*backend, slug));
+            }
+            found => found?,
+        };
         let mut diagnostics = Diagnostics::new();
-        let version = found.decode(&mut diagnostics);
+        let version = registry::decode(&*backend, slug, &found.version, &mut diagnostics);
         let (version, _) = diagnostics.finish(version)?;
+        let label = version.label();
+        let reference = match slug.tenant() {
+            Some(_) => format!("{slug}@{label}"),
+            None => reference.to_string(),
+        };
         Ok(Resolved {
-            reference: reference.to_string(),
-            label: version.label(),
+            reference,
+            label,
             prompt: Arc::new(version),
             stored: None,
             status: found.recorded.map(|recorded| recorded.status),
             head: found.head,
         })
+    }
+
+    fn no_prompt(&self, backend: &dyn Backend, slug: &Slug) -> CommandError {
+        if backend.is_in_project() {
+            return CommandError::usage(
+                format!("there is no prompt `{slug}` in {}/", self.registry),
+                format!(
+                    "its versions are {}, v2.yaml and so on; `registry` of the suite names another folder",
+                    backend.name_of(slug, "v1.yaml")
+                ),
+            );
+        }
+        CommandError::usage(
+            format!("there is no prompt `{slug}` in {}", self.registry),
+            "add one with gate prompt add, or take it over with gate prompt copy",
+        )
+    }
+
+    /// Refuses a reference to a file of a registry that has none.
+    fn needs_folder(&self, reference: &str) -> Result<(), CommandError> {
+        if matches!(self.location, PromptLocation::File { .. }) || self.backend()?.is_in_project() {
+            return Ok(());
+        }
+        Err(CommandError::usage(
+            format!(
+                "`{reference}` looks into the project, and the registry is {}",
+                self.registry
+            ),
+            "name a version or a channel, such as v7 or stable",
+        ))
     }
 
     fn worktree(&self) -> Result<Resolved, CommandError> {
@@ -173,7 +204,8 @@ impl<'p> Versions<'p> {
             }
             PromptLocation::Registry(slug) => slug,
         };
-        for extension in ["yaml", "md", "txt"] {
+        let is_in_project = self.backend()?.is_in_project();
+        for extension in ["yaml", "md", "txt"].iter().filter(|_| is_in_project) {
             let path = format!("{}/{slug}.{extension}", self.registry);
             let full = self.root.resolve(&path);
             if full.is_ok_and(|full| fs::is_file(&full)) {
@@ -204,6 +236,7 @@ impl<'p> Versions<'p> {
     }
 
     fn git(&self, rev: &str, target: Option<&GitTarget>) -> Result<Resolved, CommandError> {
+        self.needs_folder("git:")?;
         let git = Git::open(self.project.home.path())?;
         let reference = match target {
             None => format!("git:{rev}"),

@@ -43,7 +43,7 @@ enum How {
 /// Findings go to `diagnostics`; there is no layer where one of them is an error.
 pub fn decode(
     source: &Arc<Source>,
-    (slug, number): (&Slug, u32),
+    (slug, number): (&Slug, Option<u32>),
     diagnostics: &mut Diagnostics,
 ) -> Option<Layer> {
     let mut found = Diagnostics::new();
@@ -69,7 +69,7 @@ fn decode_document(
     reader: &mut Reader<'_>,
     node: &Node,
     slug: &Slug,
-    number: u32,
+    number: Option<u32>,
 ) -> Option<Layer> {
     let mut table = Table::new(reader, node, "the layer")?;
     if let Some(format) = table.require(reader, "gate") {
@@ -77,6 +77,7 @@ fn decode_document(
     }
     if let Some(node) = table.get("version")
         && let Some(said) = reader.whole(node, "`version`", 1)
+        && let Some(number) = number
         && said != u64::from(number)
     {
         let message = format!("`version` says {said}, the file's name says v{number}");
@@ -184,7 +185,14 @@ impl Layer {
             }
         }
         self.add_variables(&mut reader, &mut merged);
-        for key in ["version", "description", "author", "created_at", "tags"] {
+        for key in [
+            "prompt",
+            "version",
+            "description",
+            "author",
+            "created_at",
+            "tags",
+        ] {
             merged.remove(key);
         }
         merged.extend(self.about.clone());
@@ -270,7 +278,7 @@ mod tests {
         let rules = |found: &Diagnostics| found.iter().map(|found| found.rule).collect::<Vec<_>>();
         let mut found = Diagnostics::new();
         let source = Source::new("layer", &format!("gate: prompt/1\nextends: v8\n{layer}"));
-        let Some(layer) = decode(&source, (&Slug::new("p").unwrap(), 1), &mut found) else {
+        let Some(layer) = decode(&source, (&Slug::new("p").unwrap(), Some(1)), &mut found) else {
             return Err(rules(&found));
         };
         let base = Source::new("base", BASE);

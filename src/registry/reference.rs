@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::channel::{Channel, ChannelError};
 use crate::base::id::IdError;
-use crate::base::{Slug, text};
+use crate::base::{Name, Slug, text};
 
 /// What a reference may have at most, in characters.
 const MAX_LENGTH: usize = 1_000;
@@ -244,7 +244,7 @@ fn check_characters(text: &str) -> Result<(), ReferenceError> {
     }
 }
 
-/// Reads a slug with a bound on its whole length.
+/// Reads a slug, or `slug#tenant`, with a bound on its whole length.
 ///
 /// # Errors
 /// When it is no slug, or longer than a path of the registry can be.
@@ -253,10 +253,17 @@ pub fn parse_slug(slug: &str) -> Result<Slug, ReferenceError> {
     if length > MAX_SLUG {
         return Err(ReferenceError::LongSlug { length });
     }
-    Slug::new(slug).map_err(|source| ReferenceError::Slug {
+    let wrong = |source| ReferenceError::Slug {
         slug: slug.to_owned(),
         source,
-    })
+    };
+    match slug.split_once('#') {
+        None => Slug::new(slug).map_err(wrong),
+        Some((base, tenant)) => {
+            let tenant = Name::new(tenant).map_err(wrong)?;
+            Ok(Slug::new(base).map_err(wrong)?.of_tenant(&tenant))
+        }
+    }
 }
 
 fn parse_version(text: &str) -> Result<VersionRef, ReferenceError> {

@@ -1,24 +1,24 @@
 //! The prompt registry: one trait for its backends, and what every backend shares: finding the
-//! version that a reference means. The folder backend is in `folder`.
+//! version that a reference means, and holding a log against what it speaks of.
 
+pub mod backend;
+pub mod error;
 pub mod folder;
-pub mod layer;
+mod layer;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use crate::base::{Diagnostics, Digest, Slug, Source};
-use crate::prompt::{self, Expected, Form, PromptVersion};
+use crate::base::{Diagnostics, Digest, Slug};
+use crate::prompt::Form;
 use crate::registry::lifecycle::VersionState;
-use crate::registry::log::LogError;
-use crate::registry::resolve::{self, ResolveError};
+use crate::registry::resolve;
 use crate::registry::verify::{self, Facts, Finding, VersionFact};
 use crate::registry::version::Present;
-use crate::registry::{Change, Entry, Log, State, VersionRef};
-use crate::store::fs::StateError;
-use crate::store::{FsError, LockError, PathError};
+use crate::registry::{State, VersionRef};
+use crate::store::FsError;
 
+pub use backend::Backend;
+pub use error::RegistryError;
 pub use folder::FolderRegistry;
+pub use layer::{decode, decode_draft};
 
 /// A version of a prompt as a backend lists it, without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,150 +40,6 @@ pub struct VersionText {
     pub text: String,
 }
 
-/// Why the registry could not be read or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// A path leads out of the project.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// A file could not be read or written.
-    #[error(transparent)]
-    Fs(#[from] FsError),
-    /// A folder could not be listed.
-    #[error("failed to list {path}")]
-    List {
-        /// The folder.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The log is not intact.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The reference means no version.
-    #[error(transparent)]
-    Resolve(#[from] ResolveError),
-    /// The local state, with its locks, can not be used.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// Another process changes the prompt.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// Another change came first, so this one was decided on what is no longer so.
-    #[error("prompt `{slug}` was changed meanwhile{}: nothing was done", last_change(last.as_deref()))]
-    Overtaken {
-        /// The prompt.
-        slug: Slug,
-        /// The log's last entry now.
-        last: Option<Box<Entry>>,
-    },
-    /// A change leaves its place.
-    #[error("`{path}` is no place for evidence")]
-    EvidencePath {
-        /// The path.
-        path: String,
-    },
-    /// A version has two files.
-    #[error("v{number} of prompt `{slug}` has two files: {first} and {second}")]
-    TwoFiles {
-        /// The prompt.
-        slug: Slug,
-        /// The version.
-        number: u32,
-        /// A file.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// The log or a channel names a version whose file is gone.
-    #[error("v{number} of prompt `{slug}` is in the log, but its file is not there")]
-    FileMissing {
-        /// The prompt.
-        slug: Slug,
-        /// The version.
-        number: u32,
-    },
-    /// A version's file is not what was added.
-    #[error("{name} was edited after it was added: a version never changes")]
-    FileEdited {
-        /// The file.
-        name: String,
-        /// The digest in the log.
-        recorded: Digest,
-        /// The digest of the file.
-        found: Digest,
-    },
-}
-
-/// Where a registry is kept.
-pub trait Backend: Send + Sync {
-    /// Every prompt that has a version or a log, in order.
-    ///
-    /// # Errors
-    /// When the registry can not be read.
-    fn slugs(&self) -> Result<Vec<Slug>, RegistryError>;
-
-    /// The versions of a prompt by number; none of a prompt that does not exist.
-    ///
-    /// # Errors
-    /// When the registry can not be read, or a version has two files.
-    fn versions(&self, slug: &Slug) -> Result<Vec<VersionFile>, RegistryError>;
-
-    /// The text of a version that [`Backend::versions`] listed.
-    ///
-    /// # Errors
-    /// When it can not be read.
-    fn read(&self, slug: &Slug, file: &VersionFile) -> Result<VersionText, RegistryError>;
-
-    /// The log of a prompt as text; empty where there is none.
-    ///
-    /// # Errors
-    /// When it can not be read.
-    fn log_text(&self, slug: &Slug) -> Result<Arc<Source>, RegistryError>;
-
-    /// The log of a prompt; empty where there is none.
-    ///
-    /// # Errors
-    /// When it can not be read or is not intact.
-    fn log(&self, slug: &Slug) -> Result<Log, RegistryError> {
-        Ok(Log::decode(&self.log_text(slug)?)?)
-    }
-
-    /// Carries out a change, whole or not at all, if the log's head is still the one that it was
-    /// decided on, and gives back the log as it is then.
-    ///
-    /// # Errors
-    /// When another change came first, another process holds the lock, or writing failed.
-    fn commit(&self, slug: &Slug, change: &Change) -> Result<Log, RegistryError>;
-
-    /// The digest of each file of evidence, by its path in the prompt's folder.
-    ///
-    /// # Errors
-    /// When it can not be read.
-    fn evidence(&self, slug: &Slug) -> Result<BTreeMap<String, Digest>, RegistryError>;
-
-    /// What `prompt.yaml` says, as text.
-    ///
-    /// # Errors
-    /// When it can not be read.
-    fn settings_text(&self, slug: &Slug) -> Result<Option<Arc<Source>>, RegistryError>;
-}
-
-fn last_change(last: Option<&Entry>) -> String {
-    let Some(entry) = last else {
-        return String::new();
-    };
-    let draft = &entry.draft;
-    let version = draft.action.version();
-    let version = version.map_or_else(String::new, |version| format!(" v{version}"));
-    format!(
-        ", by {} at {} ({}{version})",
-        draft.by,
-        draft.at,
-        draft.action.word()
-    )
-}
-
 /// A version that was found and read.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -197,25 +53,7 @@ pub struct Found {
     pub head: Option<Digest>,
 }
 
-impl Found {
-    /// Reads the version as a prompt.
-    pub fn decode(&self, diagnostics: &mut Diagnostics) -> Option<PromptVersion> {
-        self.version.decode(&self.slug, diagnostics)
-    }
-}
-
 impl VersionText {
-    /// Reads the version as a prompt.
-    pub fn decode(&self, slug: &Slug, diagnostics: &mut Diagnostics) -> Option<PromptVersion> {
-        let expected = Expected {
-            slug: slug.clone(),
-            number: Some(self.file.number),
-            form: self.file.form,
-        };
-        let source = Source::new(self.file.name.clone(), &self.text);
-        prompt::decode(&source, &expected, diagnostics)
-    }
-
     /// The digest of the file: its bytes with CRLF as LF.
     #[must_use]
     pub fn digest(&self) -> Digest {
@@ -276,7 +114,7 @@ fn unrecorded_hash(
         return Ok(None);
     };
     let version = backend.read(slug, file)?;
-    let decoded = version.decode(slug, &mut Diagnostics::new());
+    let decoded = decode(backend, slug, &version, &mut Diagnostics::new());
     Ok(decoded.map(|prompt| prompt.hash))
 }
 
@@ -308,7 +146,8 @@ pub fn facts(backend: &dyn Backend, slug: &Slug) -> Result<Vec<VersionFact>, Reg
             Err(RegistryError::Fs(FsError::NotUtf8 { .. })) => None,
             Err(error) => return Err(error),
         };
-        let decode = |version: &VersionText| version.decode(slug, &mut Diagnostics::new());
+        let decode =
+            |version: &VersionText| decode(backend, slug, version, &mut Diagnostics::new());
         facts.push(VersionFact {
             number: file.number,
             name: file.name,
@@ -344,7 +183,7 @@ pub fn present(
         }
         let version = backend.read(slug, &file)?;
         // A file that can not be read as a prompt has no twin, but its number is taken.
-        let decoded = version.decode(slug, &mut Diagnostics::new());
+        let decoded = decode(backend, slug, &version, &mut Diagnostics::new());
         present.push(Present {
             number: file.number,
             hash: decoded.map_or_else(|| version.digest(), |prompt| prompt.hash),

@@ -121,10 +121,7 @@ impl Caller<'_> {
         if let Some(test) = &added.test {
             print(&format!("test:    {test}\n"))?;
         }
-        print(&format!(
-            "publish: {}\n",
-            self.publish(&added.written, &message)
-        ))?;
+        print(&self.publish(&added.written, &message))?;
         Ok(Exit::Ok)
     }
 
@@ -174,7 +171,7 @@ impl Caller<'_> {
             say_missing(&moved.passed_over);
         }
         let message = format!("{slug}: {channel} {from} -> v{to}");
-        let _ = writeln!(said, "publish: {}", self.publish(&moved.written, &message));
+        said.push_str(&self.publish(&moved.written, &message));
         print(&said)?;
         Ok(Exit::Ok)
     }
@@ -183,7 +180,7 @@ impl Caller<'_> {
         let (slug, number) = (&changed.slug, changed.number);
         let message = format!("{slug}: v{number} {}", changed.now);
         print(&format!(
-            "{slug}@v{number} {}\npublish: {}\n",
+            "{slug}@v{number} {}\n{}",
             text::visible_line(&changed.now),
             self.publish(&changed.written, &message)
         ))?;
@@ -202,17 +199,16 @@ impl Caller<'_> {
             let _ = writeln!(said, "  both branches had added v{version}: it stays once");
         }
         let message = format!("{}: repair the merged log", place.slug);
-        let _ = writeln!(
-            said,
-            "publish: {}",
-            self.publish(&[place.path("log.jsonl")], &message)
-        );
+        said.push_str(&self.publish(&[place.path("log.jsonl")], &message));
         print(&said)?;
         Ok(Exit::Ok)
     }
 
-    /// The git command that publishes these files and no others.
+    /// A line with the git command that publishes these files and no others; none where there are none.
     fn publish(&self, files: &[String], message: &str) -> String {
+        if files.is_empty() {
+            return String::new();
+        }
         let root = self.project.root.path();
         let git = if self.folder == root {
             "git".to_owned()
@@ -222,7 +218,7 @@ impl Caller<'_> {
         let files: Vec<String> = files.iter().map(|file| quoted(file)).collect();
         let files = files.join(" ");
         format!(
-            "{git} add -- {files} && {git} commit -m {} -- {files} && {git} push",
+            "publish: {git} add -- {files} && {git} commit -m {} -- {files} && {git} push\n",
             quoted(message)
         )
     }

@@ -10,11 +10,11 @@ use super::place::{self, Actor, Place};
 use crate::base::{Diagnostics, Slug, Source, yaml};
 use crate::command::{CommandError, Project};
 use crate::prompt::metadata::{self, Field};
-use crate::prompt::{self, Expected, Form, PromptVersion};
+use crate::prompt::{Form, PromptVersion};
 use crate::registry::version::{self, AddError, Present};
 use crate::registry::{Change, Stamp, State};
 use crate::store::fs;
-use crate::store::registry::{self, Backend as _};
+use crate::store::registry;
 
 const MAX_PROMPT: u64 = 8 << 20;
 
@@ -78,14 +78,14 @@ pub fn add(project: &Project, wanted: &Wanted<'_>) -> Result<Added, CommandError
             registry: place::registry_for_new(project)?,
         },
     };
-    let prompt = decode(&source, &slug, None, form)?;
+    let prompt = decode(&place, &source, None, form)?;
     let given = Given {
         source,
         form,
         prompt,
     };
     let state = place.state()?;
-    let present = registry::present(&place.registry, &slug, &state)?;
+    let present = registry::present(&*place.registry, &slug, &state)?;
     let same = present.iter().find(|other| other.hash == given.prompt.hash);
     match same {
         Some(same) if state.version(same.number).is_none() => {
@@ -136,18 +136,14 @@ fn slug_of(source: &Arc<Source>, form: Form, file: &Utf8Path) -> Result<Slug, Co
 }
 
 fn decode(
+    place: &Place,
     source: &Arc<Source>,
-    slug: &Slug,
     number: Option<u32>,
     form: Form,
 ) -> Result<PromptVersion, CommandError> {
-    let expected = Expected {
-        slug: slug.clone(),
-        number,
-        form,
-    };
     let mut found = Diagnostics::new();
-    let version = prompt::decode(source, &expected, &mut found);
+    let wanted = (&place.slug, number, form);
+    let version = registry::decode_draft(&*place.registry, source, wanted, &mut found);
     Ok(found.finish(version)?.0)
 }
 
@@ -194,7 +190,7 @@ fn record(
         slug: place.slug.clone(),
         number: same.number,
         hash: same.hash,
-        written: [vec![file.clone()], place.log_files(project)].concat(),
+        written: place.written(project, vec![file.clone()]),
         file,
         was_there: true,
         notes: Vec::new(),
@@ -226,7 +222,7 @@ fn write(
     let stamp = stamp(project, wanted, &given.prompt)?;
     let number = version::next_number(present);
     let mut fields = vec![
-        Field::plain("prompt", place.slug.to_string()),
+        Field::plain("prompt", base_of(&place.slug).to_string()),
         Field::number("version", number),
     ];
     if let Some(description) = wanted.description {
@@ -242,7 +238,7 @@ fn write(
     let text = metadata::write(&given.source, given.form, &fields)?;
     let name = place.path(&format!("v{number}.{}", extension(given.form)));
     let source = Source::new(name.clone(), &text);
-    let version = decode(&source, &place.slug, Some(number), given.form)?;
+    let version = decode(place, &source, Some(number), given.form)?;
     check_written(&version, wanted, given)?;
     let notes = notes(place, &version, present)?;
     let text = (text.as_str(), given.form);
@@ -253,12 +249,17 @@ fn write(
         slug: place.slug.clone(),
         number,
         hash: version.hash,
-        written: [vec![name.clone()], place.log_files(project)].concat(),
+        written: place.written(project, vec![name.clone()]),
         file: name,
         was_there: false,
         notes,
         test: test(project, place, state, number),
     })
+}
+
+/// The prompt that a version's file names: of a tenant's layer the base.
+fn base_of(slug: &Slug) -> Slug {
+    slug.tenant().map_or_else(|| slug.clone(), |(base, _)| base)
 }
 
 /// The command that tests a new version, where a suite does.
@@ -312,7 +313,8 @@ fn notes(
         return Ok(notes);
     };
     let text = place.registry.read(&place.slug, file)?;
-    if let Some(last) = text.decode(&place.slug, &mut Diagnostics::new())
+    let mut none = Diagnostics::new();
+    if let Some(last) = registry::decode(&*place.registry, &place.slug, &text, &mut none)
         && last.meta.description.is_some()
         && last.meta.description == version.meta.description
     {

@@ -14,7 +14,7 @@ use crate::registry::repair::Repaired;
 use crate::registry::signature::{self, PublicKey, SignatureFault};
 use crate::registry::verify::Finding;
 use crate::registry::{Channel, Entry, Log, State, Status};
-use crate::store::registry::{self, Backend as _, FolderRegistry, RegistryError};
+use crate::store::registry::{self, RegistryError};
 
 /// The log of one prompt.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ fn places(project: &Project, slug: Option<&str>) -> Result<Vec<Place>, CommandEr
     let mut found = Vec::new();
     for prompt in super::list(project)? {
         found.push(Place {
-            registry: FolderRegistry::new(&project.root, &prompt.registry)?,
+            registry: project.registry(&prompt.registry)?,
             slug: prompt.slug,
         });
     }
@@ -51,7 +51,7 @@ pub fn log(project: &Project, slug: Option<&str>) -> Result<Vec<Trail>, CommandE
     for place in places(project, slug)? {
         trails.push(Trail {
             log: place.registry.log(&place.slug)?,
-            registry: place.registry.folder().to_owned(),
+            registry: place.registry.location().to_owned(),
             slug: place.slug,
         });
     }
@@ -189,7 +189,7 @@ pub fn verify(
     };
     let mut verified = Vec::new();
     for place in places {
-        let findings = registry::verify(&place.registry, &place.slug, head)?;
+        let findings = registry::verify(&*place.registry, &place.slug, head)?;
         let log = place.registry.log(&place.slug);
         let is_fork = matches!(&log, Err(RegistryError::Log(error)) if error.is_fork());
         let help = format!("gate prompt log {} --repair-merge", place.slug);
@@ -245,7 +245,7 @@ pub fn which_hash(
     let mut found = Vec::new();
     for place in places(project, slug)? {
         let state = place.state()?;
-        let present = registry::present(&place.registry, &place.slug, &state)?;
+        let present = registry::present(&*place.registry, &place.slug, &state)?;
         for version in present
             .iter()
             .filter(|version| prefix.matches(&version.hash))
@@ -386,7 +386,7 @@ pub fn identified(
     place: &Place,
     reference: &VersionRef,
 ) -> Result<Identified, CommandError> {
-    let found = registry::find(&place.registry, &place.slug, reference)?;
+    let found = registry::find(&*place.registry, &place.slug, reference)?;
     let state = place.state()?;
     let number = found.version.file.number;
     Ok(identify(&place.slug, &state, number, project.clock.now()))

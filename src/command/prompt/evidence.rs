@@ -76,7 +76,7 @@ pub fn suites_of(project: &Project, place: &Place) -> Result<Vec<Suite>, Command
         let registry = suite.registry.as_deref().unwrap_or(default);
         let is_ours =
             matches!(&suite.prompt, PromptLocation::Registry(slug) if *slug == place.slug);
-        is_ours && registry.trim_end_matches('/') == place.registry.folder()
+        is_ours && registry.trim_end_matches('/') == place.registry.location()
     };
     Ok(all.into_iter().filter(tests).collect())
 }

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::look;
 use super::place::{self, Place};
-use super::tenant;
 use crate::base::{Diagnostic, Diagnostics, Fields, Slug, Source, Span, json as documents};
 use crate::command::versions::Resolved;
 use crate::command::{CommandError, Project};
@@ -40,26 +39,20 @@ pub struct Got {
 /// # Errors
 /// When it can not be found, or the values do not fit its variables.
 pub fn get(project: &Project, wanted: Wanted<'_>) -> Result<Got, CommandError> {
-    let (place, resolved, note) = match (tenant::find(project, wanted.version), wanted.variant) {
-        (Some(found), None) => {
-            let (place, resolved) = found?;
-            (place, resolved, None)
-        }
-        (Some(_), Some(_)) => {
+    let (base, version) = place::referred(project, wanted.version, &Channel::stable())?;
+    let is_tenant = base.slug.tenant().is_some();
+    let (place, resolved, note) = match wanted.variant {
+        Some(_) if is_tenant => {
             return Err(CommandError::usage(
                 "a tenant's layer has no variants",
                 "leave out --variant, or name the variant's own prompt: slug/variant#tenant",
             ));
         }
-        (None, variant) => {
-            let (base, version) = place::referred(project, wanted.version, &Channel::stable())?;
-            match variant {
-                None => {
-                    let resolved = look::resolve(project, &base, &version)?;
-                    (base, resolved, None)
-                }
-                Some(variant) => of_variant(project, base, &version, variant)?,
-            }
+        Some(variant) => of_variant(project, base, &version, variant)?,
+        None if is_tenant && !wanted.version.contains('@') => of_tenant(project, base)?,
+        None => {
+            let resolved = look::resolve(project, &base, &version)?;
+            (base, resolved, None)
         }
     };
     let mut document = crate::prompt::version::to_json(&resolved.prompt);
@@ -84,6 +77,27 @@ pub fn get(project: &Project, wanted: Wanted<'_>) -> Result<Got, CommandError> {
         }
     }
     Ok(Got { document, note })
+}
+
+/// What a tenant's `stable` points to, or its newest layer where none was promoted, with a note.
+fn of_tenant(
+    project: &Project,
+    place: Place,
+) -> Result<(Place, Resolved, Option<String>), CommandError> {
+    let is_promoted = place.state()?.stable().is_some();
+    let channel = if is_promoted {
+        Channel::stable()
+    } else {
+        Channel::latest()
+    };
+    let resolved = look::resolve(project, &place, &VersionRef::Channel(channel))?;
+    let note = (!is_promoted).then(|| {
+        format!(
+            "no layer of {} was promoted: this is its newest, {}",
+            place.slug, resolved.label
+        )
+    });
+    Ok((place, resolved, note))
 }
 
 /// The version of a variant, a prompt of its own under the base's name; else that of the base, with

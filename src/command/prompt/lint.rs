@@ -1,12 +1,11 @@
 //! `gate prompt lint`: what is allowed in a prompt and probably not meant.
 
 use super::place::{self, Place};
-use super::tenant;
 use crate::base::{Diagnostic, Diagnostics, Slug, Span, text};
 use crate::command::{CommandError, Project};
 use crate::prompt::{PromptVersion, VariableKind};
 use crate::registry::{Channel, VersionRef};
-use crate::store::registry::{self, Backend as _, FolderRegistry};
+use crate::store::registry;
 
 /// Above so many bytes a prompt is long: about 8,000 tokens with every request.
 const LONG: usize = 32_000;
@@ -39,7 +38,7 @@ pub fn lint(project: &Project, wanted: Option<&str>) -> Result<Linted, CommandEr
     }
     for prompt in super::list(project)? {
         let place = Place {
-            registry: FolderRegistry::new(&project.root, &prompt.registry)?,
+            registry: project.registry(&prompt.registry)?,
             slug: prompt.slug,
         };
         let mut numbers: Vec<u32> = prompt.stable.into_iter().collect();
@@ -48,23 +47,8 @@ pub fn lint(project: &Project, wanted: Option<&str>) -> Result<Linted, CommandEr
         for number in numbers {
             lint_version(&place, &VersionRef::Number(number), &mut linted)?;
         }
-        lint_layers(project, &place, &mut linted)?;
     }
     Ok(linted)
-}
-
-/// Checks that the newest layer of each tenant still makes a version.
-fn lint_layers(project: &Project, place: &Place, linted: &mut Linted) -> Result<(), CommandError> {
-    for tenant in place.registry.tenants(&place.slug)? {
-        let wanted = format!("{}#{tenant}", place.slug);
-        match tenant::find(project, &wanted) {
-            Some(Ok((_, merged))) => check(&merged.prompt, &mut linted.found),
-            Some(Err(CommandError::Findings(found))) => linted.found.extend(found),
-            Some(Err(other)) => return Err(other),
-            None => {}
-        }
-    }
-    Ok(())
 }
 
 fn lint_version(
@@ -72,10 +56,16 @@ fn lint_version(
     reference: &VersionRef,
     linted: &mut Linted,
 ) -> Result<(), CommandError> {
-    let found = registry::find(&place.registry, &place.slug, reference)?;
+    let found = registry::find(&*place.registry, &place.slug, reference)?;
     let number = found.version.file.number;
     linted.checked.push((place.slug.clone(), number));
-    let Some(prompt) = found.decode(&mut linted.found) else {
+    let prompt = registry::decode(
+        &*place.registry,
+        &place.slug,
+        &found.version,
+        &mut linted.found,
+    );
+    let Some(prompt) = prompt else {
         return Ok(());
     };
     check(&prompt, &mut linted.found);
@@ -238,7 +228,9 @@ fn near_duplicates(
     let below = files.iter().rev().filter(|file| file.number < number);
     for file in below.take(COMPARED) {
         let other = place.registry.read(&place.slug, file)?;
-        let Some(other) = other.decode(&place.slug, &mut Diagnostics::new()) else {
+        let mut none = Diagnostics::new();
+        let other = registry::decode(&*place.registry, &place.slug, &other, &mut none);
+        let Some(other) = other else {
             continue;
         };
         let text = messages(&other);

@@ -8,7 +8,6 @@ use crate::command::versions::{Resolved, Versions};
 use crate::command::{CommandError, Project};
 use crate::registry::lifecycle::State;
 use crate::registry::{Channel, VersionRef};
-use crate::store::registry::{Backend as _, FolderRegistry};
 
 /// A prompt with its versions.
 #[derive(Debug, Clone)]
@@ -31,8 +30,8 @@ pub struct Listed {
 /// When a registry can not be read.
 pub fn list(project: &Project) -> Result<Vec<Listed>, CommandError> {
     let mut listed = BTreeMap::new();
-    for folder in registries(project)? {
-        let registry = FolderRegistry::new(&project.root, &folder)?;
+    for folder in registries(project) {
+        let registry = project.registry(&folder)?;
         for slug in registry.slugs()? {
             let versions: Vec<u32> = registry
                 .versions(&slug)?
@@ -76,9 +75,6 @@ pub fn find(project: &Project, wanted: &str) -> Result<Resolved, CommandError> {
             head: None,
         });
     }
-    if let Some(found) = super::tenant::find(project, wanted) {
-        return Ok(found?.1);
-    }
     let (place, version) = place::referred(project, wanted, &Channel::latest())?;
     resolve(project, &place, &version)
 }
@@ -92,7 +88,7 @@ pub fn resolve(
     place: &Place,
     version: &VersionRef,
 ) -> Result<Resolved, CommandError> {
-    Versions::of_slug(project, place.registry.folder(), &place.slug).resolve(version)
+    Versions::of_slug(project, place.registry.location(), &place.slug).resolve(version)
 }
 
 /// Two versions and the difference between them as text.
@@ -104,14 +100,8 @@ pub fn diff(
     before: &str,
     after: &str,
 ) -> Result<(Resolved, Resolved, String), CommandError> {
-    let (place, old) = match super::tenant::find(project, before) {
-        Some(found) => found?,
-        None => {
-            let (place, version) = place::referred(project, before, &Channel::stable())?;
-            let old = resolve(project, &place, &version)?;
-            (place, old)
-        }
-    };
+    let (place, version) = place::referred(project, before, &Channel::stable())?;
+    let old = resolve(project, &place, &version)?;
     // `slug@v7 v8` means v8 of the same prompt.
     let bare: Option<VersionRef> = if after.contains(['@', '#']) {
         None

@@ -9,7 +9,6 @@ pub mod look;
 pub mod movement;
 pub mod place;
 pub mod promote;
-pub mod tenant;
 
 pub use look::{Listed, diff, find, list};
 pub use place::{Place, registries};

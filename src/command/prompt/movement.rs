@@ -8,7 +8,7 @@ use crate::registry::movement::{self, MoveError};
 use crate::registry::promote::Missing;
 use crate::registry::reference::parse_number;
 use crate::registry::{Channel, State, Status, VersionRef};
-use crate::store::registry::{self, Backend as _, FolderRegistry};
+use crate::store::registry;
 
 /// A channel that moved.
 #[derive(Debug, Clone)]
@@ -95,14 +95,14 @@ pub fn rollback(
         movement::rollback(&state, &channel, to, stamp).map_err(|error| move_error(&error))?;
     let target = to.or_else(|| state.previous(&channel)).unwrap_or_default();
     // A channel never points to what can not be read.
-    registry::find(&place.registry, &place.slug, &VersionRef::Number(target))?;
+    registry::find(&*place.registry, &place.slug, &VersionRef::Number(target))?;
     place.commit(project, &change)?;
     Ok(Moved {
         from: state.channel(&channel),
         to: target,
         live: live(&state, &channel, target, at),
         passed_over: Vec::new(),
-        written: place.log_files(project),
+        written: place.written(project, Vec::new()),
         slug: place.slug,
         channel,
     })
@@ -151,7 +151,7 @@ pub fn undoable(project: &Project) -> Result<Vec<Undoable>, CommandError> {
         .filter(|prompt| prompt.fault.is_none())
     {
         let place = Place {
-            registry: FolderRegistry::new(&project.root, &prompt.registry)?,
+            registry: project.registry(&prompt.registry)?,
             slug: prompt.slug,
         };
         let state = place.state()?;
@@ -184,7 +184,7 @@ pub struct Changed {
 
 fn number_of(project: &Project, wanted: &str) -> Result<(Place, State, u32), CommandError> {
     let (place, reference) = place::referred(project, wanted, &Channel::latest())?;
-    let found = registry::find(&place.registry, &place.slug, &reference)?;
+    let found = registry::find(&*place.registry, &place.slug, &reference)?;
     let state = place.state()?;
     Ok((place, state, found.version.file.number))
 }
@@ -213,7 +213,7 @@ pub fn approve(
             "approved for {channel} by {by}: {given} of {}",
             settings.approvals(&channel)
         ),
-        written: place.log_files(project),
+        written: place.written(project, Vec::new()),
         slug: place.slug,
         number,
     })
@@ -236,7 +236,7 @@ pub fn set_status(
     place.commit(project, &change)?;
     Ok(Changed {
         now: format!("is {} now", status.word()),
-        written: place.log_files(project),
+        written: place.written(project, Vec::new()),
         slug: place.slug,
         number,
     })
@@ -300,7 +300,7 @@ pub fn standing(project: &Project, slug: Option<&str>) -> Result<Standing, Comma
         channels: channels.collect(),
         versions,
         owners: settings.owners,
-        registry: place.registry.folder().to_owned(),
+        registry: place.registry.location().to_owned(),
         slug: place.slug,
     })
 }

@@ -1,6 +1,8 @@
 //! Where a prompt is: the registries of the project, the prompt that an argument names, and who
 //! acts.
 
+use std::sync::Arc;
+
 use crate::base::decode::choices;
 use crate::base::{Diagnostics, Slug};
 use crate::command::suites;
@@ -11,8 +13,7 @@ use crate::registry::signature::{self, SigningKey};
 use crate::registry::{Change, Channel, Log, PromptSettings, Stamp, State, settings};
 use crate::settings::Origin;
 use crate::store::git::Git;
-use crate::store::registry::folder::FolderRepairError;
-use crate::store::registry::{Backend, FolderRegistry};
+use crate::store::registry::{Backend, RegistryError};
 
 /// A prompt in its registry.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub struct Place {
     /// The prompt.
     pub slug: Slug,
     /// Where it is kept.
-    pub registry: FolderRegistry,
+    pub registry: Arc<dyn Backend>,
 }
 
 /// What the command line says of who acts and why.
@@ -92,26 +93,25 @@ impl Place {
         let key = signing_key(project)?;
         let repaired = match self.registry.repair_merge(&self.slug, stamp) {
             Ok(repaired) => repaired,
-            Err(FolderRepairError::Registry(error)) => return Err(error.into()),
-            Err(FolderRepairError::Repair(error)) => return Err(repair_error(&error)),
+            Err(RegistryError::Repair(error)) => return Err(repair_error(&error)),
+            Err(error) => return Err(error.into()),
         };
         self.sign(key.as_ref(), &repaired.log, repaired.kept)?;
         Ok(repaired)
     }
 
-    /// The files that every change writes, relative to the project's root.
+    /// The files that a change wrote, relative to the project's root: those given, and the ones that
+    /// every change writes. None where the registry is no part of the project.
     #[must_use]
-    pub fn log_files(&self, project: &Project) -> Vec<String> {
-        let mut files = vec![self.path("log.jsonl")];
+    pub fn written(&self, project: &Project, mut files: Vec<String>) -> Vec<String> {
+        if !self.registry.is_in_project() {
+            return Vec::new();
+        }
+        files.push(self.path("log.jsonl"));
         if matches!(signing_key(project), Ok(Some(_))) {
             files.push(self.path(signature::FILE));
         }
         files
-    }
-
-    fn is_there(&self) -> Result<bool, CommandError> {
-        let there = !self.registry.versions(&self.slug)?.is_empty();
-        Ok(there || !self.registry.log_text(&self.slug)?.text.is_empty())
     }
 }
 
@@ -195,9 +195,7 @@ fn check_words(words: &str, what: &str) -> Result<(), CommandError> {
 /// The registries of a project: the one of `--registry`, or those that its suites name and the
 /// settings' own.
 ///
-/// # Errors
-/// When a registry is of a kind that this program can not read.
-pub fn registries(project: &Project) -> Result<Vec<String>, CommandError> {
+pub fn registries(project: &Project) -> Vec<String> {
     let own = project.settings.registry.clone();
     let own = own.unwrap_or_else(|| "prompts".to_owned());
     let chosen = project.layers.get("registry");
@@ -208,41 +206,30 @@ pub fn registries(project: &Project) -> Result<Vec<String>, CommandError> {
     }
     folders.sort();
     folders.dedup();
-    for folder in &folders {
-        if folder.contains("://") {
-            return Err(CommandError::usage(
-                format!(
-                    "this program reads registries in folders, not {}",
-                    folder.split("://").next().unwrap_or_default()
-                ),
-                "name a folder of the project",
-            ));
-        }
-    }
-    Ok(folders)
+    folders
 }
 
 /// The registry that new prompts go to.
 ///
 /// # Errors
 /// When there are several, and no flag chooses.
-pub fn registry_for_new(project: &Project) -> Result<FolderRegistry, CommandError> {
-    let folders = registries(project)?;
+pub fn registry_for_new(project: &Project) -> Result<Arc<dyn Backend>, CommandError> {
+    let folders = registries(project);
     let mut used = Vec::new();
     for folder in &folders {
-        let registry = FolderRegistry::new(&project.root, folder)?;
+        let registry = project.registry(folder)?;
         if folders.len() == 1 || !registry.slugs()?.is_empty() {
             used.push(registry);
         }
     }
     match used.as_slice() {
-        [one] => Ok(one.clone()),
+        [one] => Ok(Arc::clone(one)),
         [] => {
             let own = project.settings.registry.as_deref().unwrap_or("prompts");
-            Ok(FolderRegistry::new(&project.root, own)?)
+            project.registry(own)
         }
         several => {
-            let names: Vec<&str> = several.iter().map(FolderRegistry::folder).collect();
+            let names: Vec<&str> = several.iter().map(|registry| registry.location()).collect();
             Err(several_registries("a new prompt could go", &names))
         }
     }
@@ -279,17 +266,20 @@ pub fn locate(project: &Project, slug: &Slug) -> Result<Place, CommandError> {
 /// When several registries have one.
 pub fn try_locate(project: &Project, slug: &Slug) -> Result<Option<Place>, CommandError> {
     let mut found = Vec::new();
-    for folder in registries(project)? {
+    for folder in registries(project) {
         let place = Place {
             slug: slug.clone(),
-            registry: FolderRegistry::new(&project.root, &folder)?,
+            registry: project.registry(&folder)?,
         };
-        if place.is_there()? {
+        if place.registry.has(slug)? {
             found.push(place);
         }
     }
     if found.len() > 1 {
-        let names: Vec<&str> = found.iter().map(|place| place.registry.folder()).collect();
+        let names: Vec<&str> = found
+            .iter()
+            .map(|place| place.registry.location())
+            .collect();
         return Err(several_registries(
             &format!("prompt `{slug}` belongs"),
             &names,
@@ -306,11 +296,12 @@ pub fn the_one(project: &Project) -> Result<Place, CommandError> {
     let all = super::list(project)?;
     let mut own = all
         .iter()
-        .filter(|prompt| !prompt.slug.as_str().starts_with("judges/"));
+        .filter(|prompt| !prompt.slug.as_str().starts_with("judges/"))
+        .filter(|prompt| prompt.slug.tenant().is_none());
     match (own.next(), own.next()) {
         (Some(one), None) => Ok(Place {
             slug: one.slug.clone(),
-            registry: FolderRegistry::new(&project.root, &one.registry)?,
+            registry: project.registry(&one.registry)?,
         }),
         (None, _) => Err(CommandError::usage(
             "there is no prompt in the registry",

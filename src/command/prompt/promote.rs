@@ -14,7 +14,7 @@ use crate::registry::promote::{Force, Missing, Promotion, Question, check_promot
 use crate::registry::version::Present;
 use crate::registry::{Channel, EvidenceSummary, State};
 use crate::report::content::NextStep;
-use crate::store::registry::{self, Backend as _};
+use crate::store::registry;
 use crate::store::runs;
 use crate::verdict::Verdict;
 
@@ -99,9 +99,11 @@ pub fn promote(project: &Project, wanted: &Wanted<'_>) -> Result<Promoted, Comma
     let file = files
         .into_iter()
         .find(|file| file.number == candidate.number);
-    let mut written: Vec<String> = file.into_iter().map(|file| file.name).collect();
-    written.extend(place.log_files(project));
-    written.extend(change.evidence.iter().map(|copy| place.path(&copy.path)));
+    let file = file.into_iter().map(|file| file.name).collect();
+    let mut written = place.written(project, file);
+    if place.registry.is_in_project() {
+        written.extend(change.evidence.iter().map(|copy| place.path(&copy.path)));
+    }
     Ok(Promoted::Done(Box::new(Moved {
         slug: place.slug,
         from: state.channel(&channel),
@@ -126,12 +128,17 @@ fn candidate(
     state: &State,
     reference: &crate::registry::VersionRef,
 ) -> Result<Present, CommandError> {
-    let found = registry::find(&place.registry, &place.slug, reference)?;
+    let found = registry::find(&*place.registry, &place.slug, reference)?;
     let mut diagnostics = Diagnostics::new();
-    let decoded = found.decode(&mut diagnostics);
+    let decoded = registry::decode(
+        &*place.registry,
+        &place.slug,
+        &found.version,
+        &mut diagnostics,
+    );
     let (decoded, _) = diagnostics.finish(decoded)?;
     let number = found.version.file.number;
-    let present = registry::present(&place.registry, &place.slug, state)?;
+    let present = registry::present(&*place.registry, &place.slug, state)?;
     let known = present.iter().find(|known| known.number == number);
     Ok(known.copied().unwrap_or(Present {
         number,

@@ -9,10 +9,10 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Backend, RegistryError, VersionFile, VersionText};
-use crate::base::{Digest, Slug, Source};
+use crate::base::{Digest, Name, Slug, Source};
 use crate::prompt::Form;
 use crate::registry::reference::parse_number;
-use crate::registry::repair::{self, RepairError, Repaired};
+use crate::registry::repair::{self, Repaired};
 use crate::registry::signature;
 use crate::registry::{Change, Log, Stamp};
 use crate::store::{Lock, ProjectRoot, fs};
@@ -61,26 +61,16 @@ impl FolderRegistry {
         Self { patience, ..self }
     }
 
-    /// The folder, relative to the project's root.
-    #[must_use]
-    pub fn folder(&self) -> &str {
-        &self.folder
-    }
-
-    /// The path of a prompt's file, relative to the project's root.
-    #[must_use]
-    pub fn name_of(&self, slug: &Slug, file: &str) -> String {
-        format!("{}/{slug}/{file}", self.folder)
+    /// The folder of a prompt, relative to the project's root.
+    fn prompt_folder(&self, slug: &Slug) -> String {
+        match slug.tenant() {
+            None => format!("{}/{slug}", self.folder),
+            Some((base, tenant)) => format!("{}/{base}/tenants/{tenant}", self.folder),
+        }
     }
 
     fn slug_folder(&self, slug: &Slug) -> Result<Utf8PathBuf, RegistryError> {
-        let name = format!("{}/{slug}", self.folder);
-        Ok(self.root.resolve_folder(&name)?)
-    }
-
-    /// A folder within a prompt's.
-    pub(super) fn folder_of(&self, slug: &Slug, inner: &str) -> Result<Utf8PathBuf, RegistryError> {
-        Ok(self.root.resolve_folder(&self.name_of(slug, inner))?)
+        Ok(self.root.resolve_folder(&self.prompt_folder(slug))?)
     }
 
     /// Takes the lock of a prompt: readers need none, since every file is replaced as a whole.
@@ -90,37 +80,6 @@ impl FolderRegistry {
         let id = Digest::of_bytes(folder.as_str().as_bytes()).short(16);
         let path = locks.join(format!("registry-{id}.lock"));
         Ok(Lock::acquire(&path, self.patience)?)
-    }
-
-    /// Chains two merged branches of a prompt's log into one.
-    ///
-    /// # Errors
-    /// When the log is no merge of two branches, or writing failed.
-    pub fn repair_merge(&self, slug: &Slug, stamp: Stamp) -> Result<Repaired, FolderRepairError> {
-        let _lock = self.lock(slug)?;
-        let repaired = repair::repair_merge(&self.log_text(slug)?, stamp)?;
-        self.write_log(slug, &repaired.log)?;
-        Ok(repaired)
-    }
-
-    /// The signatures on lines of a prompt's log; empty where there is none.
-    ///
-    /// # Errors
-    /// When they can not be read.
-    pub fn signatures(&self, slug: &Slug) -> Result<Arc<Source>, RegistryError> {
-        let name = self.name_of(slug, signature::FILE);
-        let found = self.read_optional(name.clone(), MAX_LOG)?;
-        Ok(found.unwrap_or_else(|| Source::new(name, "")))
-    }
-
-    /// Adds signatures on lines of a prompt's log.
-    ///
-    /// # Errors
-    /// When they can not be written.
-    pub fn add_signatures(&self, slug: &Slug, lines: &str) -> Result<(), RegistryError> {
-        let _lock = self.lock(slug)?;
-        let path = self.root.resolve(&self.name_of(slug, signature::FILE))?;
-        Ok(fs::append(&path, lines.as_bytes())?)
     }
 
     fn write_log(&self, slug: &Slug, log: &Log) -> Result<(), RegistryError> {
@@ -187,7 +146,7 @@ impl FolderRegistry {
 
 /// Names in a folder, each with whether it is a folder itself; none of a folder that is not there.
 /// Links are left out: what a link names is found by its own name.
-pub(super) fn entries(path: &Utf8Path) -> Result<Vec<(String, bool)>, RegistryError> {
+fn entries(path: &Utf8Path) -> Result<Vec<(String, bool)>, RegistryError> {
     let error = |source| RegistryError::List {
         path: path.to_string(),
         source,
@@ -220,28 +179,49 @@ fn extension(form: Form) -> &'static str {
     }
 }
 
-/// Why a merged log was not repaired.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderRepairError {
-    /// The registry could not be read or written.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The log can not be chained anew.
-    #[error(transparent)]
-    Repair(#[from] RepairError),
-}
-
 /// Number and form of a version by the name of its file.
-pub(super) fn version_name(name: &str) -> Option<(u32, Form)> {
+fn version_name(name: &str) -> Option<(u32, Form)> {
     let (stem, extension) = name.strip_prefix('v')?.split_once('.')?;
     let (_, form) = FORMS.iter().find(|(known, _)| *known == extension)?;
     Some((parse_number(stem)?, *form))
 }
 
 impl Backend for FolderRegistry {
+    fn location(&self) -> &str {
+        &self.folder
+    }
+
+    fn name_of(&self, slug: &Slug, file: &str) -> String {
+        format!("{}/{file}", self.prompt_folder(slug))
+    }
+
+    fn is_in_project(&self) -> bool {
+        true
+    }
+
     fn slugs(&self) -> Result<Vec<Slug>, RegistryError> {
         let mut found = Vec::new();
         self.walk("", 0, &mut found)?;
+        let mut layers = Vec::new();
+        for slug in &found {
+            let tenants = self.tenants(slug)?;
+            layers.extend(tenants.iter().map(|tenant| slug.of_tenant(tenant)));
+        }
+        found.extend(layers);
+        found.sort();
+        Ok(found)
+    }
+
+    fn tenants(&self, slug: &Slug) -> Result<Vec<Name>, RegistryError> {
+        if slug.tenant().is_some() {
+            return Ok(Vec::new());
+        }
+        let folder = self.root.resolve_folder(&self.name_of(slug, "tenants"))?;
+        let mut found: Vec<Name> = entries(&folder)?
+            .into_iter()
+            .filter(|(_, is_folder)| *is_folder)
+            .filter_map(|(name, _)| Name::new(&name).ok())
+            .collect();
         found.sort();
         Ok(found)
     }
@@ -314,7 +294,7 @@ impl Backend for FolderRegistry {
 
     fn evidence(&self, slug: &Slug) -> Result<BTreeMap<String, Digest>, RegistryError> {
         let mut found = BTreeMap::new();
-        let folder = format!("{}/{slug}", self.folder);
+        let folder = self.prompt_folder(slug);
         for (version, is_folder) in
             entries(&self.root.resolve_folder(&format!("{folder}/evidence"))?)?
         {
@@ -334,6 +314,25 @@ impl Backend for FolderRegistry {
 
     fn settings_text(&self, slug: &Slug) -> Result<Option<Arc<Source>>, RegistryError> {
         self.read_optional(self.name_of(slug, "prompt.yaml"), MAX_PROMPT)
+    }
+
+    fn signatures(&self, slug: &Slug) -> Result<Arc<Source>, RegistryError> {
+        let name = self.name_of(slug, signature::FILE);
+        let found = self.read_optional(name.clone(), MAX_LOG)?;
+        Ok(found.unwrap_or_else(|| Source::new(name, "")))
+    }
+
+    fn add_signatures(&self, slug: &Slug, lines: &str) -> Result<(), RegistryError> {
+        let _lock = self.lock(slug)?;
+        let path = self.root.resolve(&self.name_of(slug, signature::FILE))?;
+        Ok(fs::append(&path, lines.as_bytes())?)
+    }
+
+    fn repair_merge(&self, slug: &Slug, stamp: Stamp) -> Result<Repaired, RegistryError> {
+        let _lock = self.lock(slug)?;
+        let repaired = repair::repair_merge(&self.log_text(slug)?, stamp)?;
+        self.write_log(slug, &repaired.log)?;
+        Ok(repaired)
     }
 }
 
@@ -372,7 +371,9 @@ mod tests {
         ] {
             let found = find(&demo, &slug, &reference.parse().unwrap()).unwrap();
             assert_eq!(found.version.file.number, number, "{reference}");
-            let prompt = found.decode(&mut Diagnostics::new()).unwrap();
+            let mut none = Diagnostics::new();
+            let prompt = crate::store::registry::decode(&demo, &slug, &found.version, &mut none);
+            let prompt = prompt.unwrap();
             assert_eq!(
                 Some(prompt.hash),
                 found.recorded.map(|recorded| recorded.hash)

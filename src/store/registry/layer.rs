@@ -1,44 +1,71 @@
-//! Tenants' layers in the folder backend: `<slug>/tenants/<tenant>/v<N>.yaml`.
+//! From a version's text to a prompt: as it stands, or, of a tenant, as a layer merged over the
+//! version that it extends.
 
-use super::folder::{FolderRegistry, entries, version_name};
-use super::{RegistryError, VersionFile};
-use crate::base::{Name, Slug};
-use crate::prompt::Form;
+use std::sync::Arc;
 
-impl FolderRegistry {
-    /// The tenants that have a layer over a prompt, in order.
-    ///
-    /// # Errors
-    /// When the folder can not be read.
-    pub fn tenants(&self, slug: &Slug) -> Result<Vec<Name>, RegistryError> {
-        let folder = self.folder_of(slug, "tenants")?;
-        let mut found: Vec<Name> = entries(&folder)?
-            .into_iter()
-            .filter(|(_, is_folder)| *is_folder)
-            .filter_map(|(name, _)| Name::new(&name).ok())
-            .collect();
-        found.sort();
-        Ok(found)
-    }
+use super::{Backend, VersionText, find};
+use crate::base::{Diagnostic, Diagnostics, Slug, Source, Span};
+use crate::prompt::{self, Expected, Form, PromptVersion, layer};
+use crate::registry::VersionRef;
 
-    /// The layers of a tenant, lowest first.
-    ///
-    /// # Errors
-    /// When the folder can not be read.
-    pub fn layers(&self, slug: &Slug, tenant: &Name) -> Result<Vec<VersionFile>, RegistryError> {
-        let inner = format!("tenants/{tenant}");
-        let mut found = Vec::new();
-        for (name, is_folder) in entries(&self.folder_of(slug, &inner)?)? {
-            let Some((number, Form::Yaml)) = version_name(&name).filter(|_| !is_folder) else {
-                continue;
-            };
-            found.push(VersionFile {
-                number,
-                form: Form::Yaml,
-                name: self.name_of(slug, &format!("{inner}/{name}")),
-            });
+/// Reads a version as a prompt. A tenant's is merged with its base, which `backend` holds.
+pub fn decode(
+    backend: &dyn Backend,
+    slug: &Slug,
+    version: &VersionText,
+    diagnostics: &mut Diagnostics,
+) -> Option<PromptVersion> {
+    let file = &version.file;
+    let source = Source::new(file.name.clone(), &version.text);
+    decode_draft(
+        backend,
+        &source,
+        (slug, Some(file.number), file.form),
+        diagnostics,
+    )
+}
+
+/// Reads the text of a version that has no number yet, or one that the caller knows.
+pub fn decode_draft(
+    backend: &dyn Backend,
+    source: &Arc<Source>,
+    (slug, number, form): (&Slug, Option<u32>, Form),
+    diagnostics: &mut Diagnostics,
+) -> Option<PromptVersion> {
+    let expected = Expected {
+        slug: slug.clone(),
+        number,
+        form,
+    };
+    let Some((base, _)) = slug.tenant() else {
+        return prompt::decode(source, &expected, diagnostics);
+    };
+    let layer = layer::decode(source, (&base, number), diagnostics)?;
+    let extended = find(backend, &base, &VersionRef::Number(layer.extends));
+    let extended = match extended {
+        Ok(extended) => extended.version,
+        Err(error) => {
+            let message = format!("`extends` names v{}: {error}", layer.extends);
+            let help = "name a version of the prompt that is there";
+            let finding = Diagnostic::error("extends", message);
+            diagnostics.push(finding.at(source, Span::default()).help(help));
+            return None;
         }
-        found.sort_by_key(|file| file.number);
-        Ok(found)
+    };
+    let text = Source::new(extended.file.name.clone(), &extended.text);
+    match layer.merge(&text, extended.file.form) {
+        Ok(merged) => {
+            let name = format!("{} over v{}", source.name, layer.extends);
+            let form = Form::Yaml;
+            prompt::decode(
+                &Source::new(name, &merged),
+                &Expected { form, ..expected },
+                diagnostics,
+            )
+        }
+        Err(found) => {
+            diagnostics.extend(found);
+            None
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::registry::change::{NewVersion, Stamp};
 use crate::registry::movement::{rollback, set_status};
 use crate::registry::promote::{Force, Question};
 use crate::registry::version::{add, next_number};
-use crate::registry::{Action, Channel, PromptSettings, Status, check_promotion};
+use crate::registry::{Action, Change, Channel, PromptSettings, Status, check_promotion};
 use crate::store::ProjectRoot;
 
 fn project() -> (tempfile::TempDir, FolderRegistry) {
@@ -52,7 +52,7 @@ fn add_version(registry: &dyn Backend, slug: &Slug, content: &str) -> Result<u32
         file,
         text: text.clone(),
     };
-    let version = version.decode(slug, &mut Diagnostics::new()).unwrap();
+    let version = decode(registry, slug, &version, &mut Diagnostics::new()).unwrap();
     let change = add(
         &state,
         &present,

@@ -1,0 +1,105 @@
+//! The trait of a registry's backends: how each is read, and the one way in which it is changed.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use super::{RegistryError, VersionFile, VersionText};
+use crate::base::{Digest, Name, Slug, Source};
+use crate::registry::repair::Repaired;
+use crate::registry::{Change, Log, Stamp};
+
+/// Where a registry is kept. A tenant's layers are the versions of the prompt `slug#tenant`.
+pub trait Backend: Debug + Send + Sync {
+    /// The registry as the user names it: a folder of the project, or an address.
+    fn location(&self) -> &str;
+
+    /// How messages name a file of a prompt; in a folder its path, relative to the project's root.
+    fn name_of(&self, slug: &Slug, file: &str) -> String;
+
+    /// Whether its files are the project's own, published with git.
+    fn is_in_project(&self) -> bool;
+
+    /// Every prompt that has a version or a log, in order.
+    ///
+    /// # Errors
+    /// When the registry can not be read.
+    fn slugs(&self) -> Result<Vec<Slug>, RegistryError>;
+
+    /// The tenants that have a layer over a prompt, in order.
+    ///
+    /// # Errors
+    /// When the registry can not be read.
+    fn tenants(&self, slug: &Slug) -> Result<Vec<Name>, RegistryError>;
+
+    /// Whether a prompt has a version or a log.
+    ///
+    /// # Errors
+    /// When the registry can not be read.
+    fn has(&self, slug: &Slug) -> Result<bool, RegistryError> {
+        Ok(!self.versions(slug)?.is_empty() || !self.log_text(slug)?.text.is_empty())
+    }
+
+    /// The versions of a prompt by number; none of a prompt that does not exist.
+    ///
+    /// # Errors
+    /// When the registry can not be read, or a version has two files.
+    fn versions(&self, slug: &Slug) -> Result<Vec<VersionFile>, RegistryError>;
+
+    /// The text of a version that [`Backend::versions`] listed.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    fn read(&self, slug: &Slug, file: &VersionFile) -> Result<VersionText, RegistryError>;
+
+    /// The log of a prompt as text; empty where there is none.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    fn log_text(&self, slug: &Slug) -> Result<Arc<Source>, RegistryError>;
+
+    /// The log of a prompt; empty where there is none.
+    ///
+    /// # Errors
+    /// When it can not be read or is not intact.
+    fn log(&self, slug: &Slug) -> Result<Log, RegistryError> {
+        Ok(Log::decode(&self.log_text(slug)?)?)
+    }
+
+    /// Carries out a change, whole or not at all, if the log's head is still the one that it was
+    /// decided on, and gives back the log as it is then.
+    ///
+    /// # Errors
+    /// When another change came first, another process holds the lock, or writing failed.
+    fn commit(&self, slug: &Slug, change: &Change) -> Result<Log, RegistryError>;
+
+    /// The digest of each file of evidence, by its path in the prompt's folder.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    fn evidence(&self, slug: &Slug) -> Result<BTreeMap<String, Digest>, RegistryError>;
+
+    /// What `prompt.yaml` says, as text.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    fn settings_text(&self, slug: &Slug) -> Result<Option<Arc<Source>>, RegistryError>;
+
+    /// The signatures on lines of a prompt's log; empty where there is none.
+    ///
+    /// # Errors
+    /// When they can not be read.
+    fn signatures(&self, slug: &Slug) -> Result<Arc<Source>, RegistryError>;
+
+    /// Adds signatures on lines of a prompt's log.
+    ///
+    /// # Errors
+    /// When they can not be written.
+    fn add_signatures(&self, slug: &Slug, lines: &str) -> Result<(), RegistryError>;
+
+    /// Chains two merged branches of a prompt's log into one.
+    ///
+    /// # Errors
+    /// When the log is no merge of two branches, or writing failed.
+    fn repair_merge(&self, slug: &Slug, stamp: Stamp) -> Result<Repaired, RegistryError>;
+}

@@ -1,0 +1,102 @@
+//! Why a registry could not be read or changed.
+
+use crate::base::{Digest, Slug};
+use crate::registry::Entry;
+use crate::registry::log::LogError;
+use crate::registry::repair::RepairError;
+use crate::registry::resolve::ResolveError;
+use crate::store::fs::StateError;
+use crate::store::{FsError, LockError, PathError};
+
+/// Why the registry could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// A path leads out of the project.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// A folder could not be listed.
+    #[error("failed to list {path}")]
+    List {
+        /// The folder.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The log is not intact.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Merged branches of a log can not be chained into one.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
+    /// The reference means no version.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The local state, with its locks, can not be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Another process changes the prompt.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Another change came first, so this one was decided on what is no longer so.
+    #[error("prompt `{slug}` was changed meanwhile{}: nothing was done", last_change(last.as_deref()))]
+    Overtaken {
+        /// The prompt.
+        slug: Slug,
+        /// The log's last entry now.
+        last: Option<Box<Entry>>,
+    },
+    /// A change leaves its place.
+    #[error("`{path}` is no place for evidence")]
+    EvidencePath {
+        /// The path.
+        path: String,
+    },
+    /// A version has two files.
+    #[error("v{number} of prompt `{slug}` has two files: {first} and {second}")]
+    TwoFiles {
+        /// The prompt.
+        slug: Slug,
+        /// The version.
+        number: u32,
+        /// A file.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The log or a channel names a version whose file is gone.
+    #[error("v{number} of prompt `{slug}` is in the log, but its file is not there")]
+    FileMissing {
+        /// The prompt.
+        slug: Slug,
+        /// The version.
+        number: u32,
+    },
+    /// A version's file is not what was added.
+    #[error("{name} was edited after it was added: a version never changes")]
+    FileEdited {
+        /// The file.
+        name: String,
+        /// The digest in the log.
+        recorded: Digest,
+        /// The digest of the file.
+        found: Digest,
+    },
+}
+
+fn last_change(last: Option<&Entry>) -> String {
+    let Some(entry) = last else {
+        return String::new();
+    };
+    let draft = &entry.draft;
+    let version = draft.action.version();
+    let version = version.map_or_else(String::new, |version| format!(" v{version}"));
+    format!(
+        ", by {} at {} ({}{version})",
+        draft.by,
+        draft.at,
+        draft.action.word()
+    )
+}
