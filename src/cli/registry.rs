@@ -16,6 +16,7 @@ use crate::command::{self, CommandError, Project};
 use crate::settings::Origin;
 
 mod change;
+mod place;
 mod trail;
 
 pub(super) fn prompt(global: &Global, args: &PromptArgs) -> Result<Exit, CommandError> {
@@ -37,6 +38,10 @@ pub(super) fn prompt(global: &Global, args: &PromptArgs) -> Result<Exit, Command
             vars,
             variant,
         } => caller.get(version, vars.as_deref(), variant.as_deref()),
+        PromptCommand::Copy { slug, from, to } => {
+            place::copy(&project, (from, to), slug.as_deref())
+        }
+        PromptCommand::Migrate => place::migrate(&project),
         PromptCommand::Lint { version } => lint(&project, version.as_deref()),
         PromptCommand::Which {
             slug,

@@ -128,6 +128,25 @@ impl From<RegistryError> for CommandError {
             RegistryError::Overtaken { .. } => usage(Some(
                 "look at what is so now with gate prompt log, then decide again",
             )),
+            RegistryError::OvertakenThere { .. } => usage(Some(
+                "look at what is so now with gate prompt log, then decide again",
+            )),
+            RegistryError::Denied { .. } => {
+                let help = "ask the registry's owner for the role gate_author or gate_promoter";
+                Self::infra("auth", message, Some(help))
+            }
+            RegistryError::Database { .. } => Self::infra("io", message, None),
+            RegistryError::Format { .. } => {
+                let help = "use the program of that format, or a newer one";
+                Self::infra("io", message, Some(help))
+            }
+            RegistryError::LiveDiffers { .. } => {
+                let help = "`gate prompt verify` names every fault";
+                Self::infra("store_corrupt", message, Some(help))
+            }
+            RegistryError::OtherHistory { .. } => {
+                usage(Some("copy the other way, or into an empty registry"))
+            }
             RegistryError::Lock(_) | RegistryError::State(_) | RegistryError::List { .. } => {
                 Self::infra("io", message, None)
             }

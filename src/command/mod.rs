@@ -27,6 +27,7 @@ pub mod power;
 pub mod prepare;
 pub mod project;
 pub mod prompt;
+pub mod registry;
 pub mod report;
 pub mod resume;
 pub mod run;

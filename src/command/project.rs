@@ -1,17 +1,19 @@
 //! The project around a command: its root, its settings, its local state, and what the owner allows.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use camino::Utf8PathBuf;
 
 use super::error::CommandError;
+use super::registry::{self, Named};
 use crate::base::{Clock, Diagnostics, Source};
 use crate::http::Secret;
 use crate::runner::Budget;
-use crate::settings::{self, Layers, Settings};
+use crate::settings::{self, Layers, Origin, Settings};
 use crate::store::git::{Exported, Git};
-use crate::store::registry::{Backend, FolderRegistry};
+use crate::store::registry::Backend;
 use crate::store::{ProjectRoot, fs};
 
 /// What the owner of the machine allows; from flags and the environment alone, never from a file.
@@ -67,6 +69,8 @@ pub struct Project {
     pub clock: Arc<dyn Clock>,
     /// The money of the command.
     pub money: Arc<Mutex<Budget>>,
+    /// Registries with a connection, each opened once.
+    pub(super) opened: Mutex<BTreeMap<String, Arc<dyn Backend>>>,
     variables: Variables,
 }
 
@@ -123,6 +127,7 @@ impl Project {
             permissions,
             clock,
             money,
+            opened: Mutex::default(),
             variables,
         })
     }
@@ -141,30 +146,32 @@ impl Project {
         (self.variables)(name)
     }
 
-    /// The registry at a folder of the project.
+    /// The registry at a folder of the project, or at an address, which an owner names by a flag or a
+    /// variable, or allows.
     ///
     /// # Errors
-    /// When it leaves the project, or is of a kind that this program can not read.
+    /// When it leaves the project, is no address, or its host is not allowed.
     pub fn registry(&self, location: &str) -> Result<Arc<dyn Backend>, CommandError> {
         self.registry_in(&self.root, location)
     }
 
-    /// The registry at a folder under a root of the project's: as it is on disk, or as the suites are.
+    /// The registry at an address, or at a folder under a root of the project's: as it is on disk, or
+    /// as the suites are.
     ///
     /// # Errors
-    /// When it leaves the project, or is of a kind that this program can not read.
+    /// When it leaves the project, is no address, or its host is not allowed.
     pub fn registry_in(
         &self,
         root: &ProjectRoot,
         location: &str,
     ) -> Result<Arc<dyn Backend>, CommandError> {
-        if let Some((scheme, _)) = location.split_once("://") {
-            return Err(CommandError::usage(
-                format!("this program reads registries in folders, not {scheme}"),
-                "name a folder of the project",
-            ));
-        }
-        Ok(Arc::new(FolderRegistry::new(root, location)?))
+        let given = self.layers.get("registry");
+        let is_owners = given.is_some_and(|given| {
+            let by_owner = matches!(given.origin, Origin::Flag | Origin::Environment(_));
+            by_owner && given.texts.first().is_some_and(|text| text == location)
+        });
+        let named = if is_owners { Named::ByOwner } else { Named::InFile };
+        registry::open(self, root, (location, named))
     }
 
     /// The text of a file of the project.

@@ -87,7 +87,11 @@ pub fn check_base_url(
             part,
         });
     }
-    if is_loopback(host) || allowed.iter().any(|entry| allows(entry, &url, host)) {
+    if is_loopback(host)
+        || allowed
+            .iter()
+            .any(|entry| allows(entry, host, url.port_or_known_default()))
+    {
         return Ok(());
     }
     let host_and_port = url
@@ -122,12 +126,11 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     ip.map_or_else(|| host == "localhost", |ip| ip.is_loopback())
 }
 
-fn allows(entry: &str, url: &Url, host: &str) -> bool {
+pub(crate) fn allows(entry: &str, host: &str, port: Option<u16>) -> bool {
     let entry = entry.trim();
     if entry.eq_ignore_ascii_case(host) {
         return true;
     }
-    let port = url.port_or_known_default();
     entry.rsplit_once(':').is_some_and(|(name, digits)| {
         name.eq_ignore_ascii_case(host) && digits.parse().ok() == port && port.is_some()
     })

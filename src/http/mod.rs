@@ -12,6 +12,7 @@ pub mod secret;
 pub use client::{Client, ClientOptions, HttpRequest, Method};
 pub use fault::{HttpError, HttpFault};
 pub use host::{HostError, check_base_url, is_loopback_url};
+pub(crate) use host::{allows, is_loopback};
 pub use reply::{Headers, Reply};
 pub use secret::{Redactor, Secret};
 

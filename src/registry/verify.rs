@@ -1,11 +1,12 @@
 //! Verification: log against itself, version files and evidence against the log, the log against a
 //! head that was written down elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::channel::Channel;
 use super::entry::{Action, Entry, EvidenceRef};
+use super::lifecycle::State;
 use super::log::{self, LogFault, ScannedLine};
 use crate::base::{Digest, Source};
 
@@ -119,6 +120,16 @@ pub enum Finding {
         /// From where the line says.
         from: Option<u32>,
     },
+    /// The table that applications read says what the log does not.
+    #[error("the live table has `{channel}` at {}, the log has it at {}", shown(*live), shown(*log))]
+    LiveDiffers {
+        /// The channel.
+        channel: Channel,
+        /// Where it points by the table.
+        live: Option<u32>,
+        /// Where it points by the log.
+        log: Option<u32>,
+    },
     /// Evidence that carried a promotion is gone.
     #[error("the evidence of suite `{}` that line {line} names is not there", reference.suite)]
     EvidenceMissing {
@@ -156,6 +167,7 @@ impl Finding {
             | Self::NeverAdded { .. }
             | Self::HashDiffers { .. }
             | Self::WrongFrom { .. }
+            | Self::LiveDiffers { .. }
             | Self::EvidenceMissing { .. }
             | Self::EvidenceEdited { .. } => false,
         }
@@ -367,4 +379,26 @@ fn check_evidence(
             },
         });
     }
+}
+
+/// Holds a table of where channels point against the log.
+#[must_use]
+pub fn live(table: &BTreeMap<Channel, u32>, state: &State) -> Vec<Finding> {
+    let latest = Channel::latest();
+    let highest = state.versions().keys().max().copied();
+    let mut says: BTreeMap<&Channel, u32> = state
+        .channels()
+        .filter_map(|(channel, _)| Some((channel, state.channel(channel)?)))
+        .collect();
+    says.extend(highest.map(|highest| (&latest, highest)));
+    let channels: BTreeSet<&Channel> = table.keys().chain(says.keys().copied()).collect();
+    let finding = |channel: &Channel| {
+        let (live, log) = (table.get(channel).copied(), says.get(channel).copied());
+        (live != log).then(|| Finding::LiveDiffers {
+            channel: channel.clone(),
+            live,
+            log,
+        })
+    };
+    channels.into_iter().filter_map(finding).collect()
 }

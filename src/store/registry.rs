@@ -1,24 +1,32 @@
 //! The prompt registry: one trait for its backends, and what every backend shares: finding the
 //! version that a reference means, and holding a log against what it speaks of.
 
+pub mod address;
 pub mod backend;
 pub mod error;
 pub mod folder;
 mod layer;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 
-use crate::base::{Diagnostics, Digest, Slug};
+use std::sync::Arc;
+
+use crate::base::{Diagnostics, Digest, Slug, Source};
 use crate::prompt::Form;
 use crate::registry::lifecycle::VersionState;
 use crate::registry::resolve;
 use crate::registry::verify::{self, Facts, Finding, VersionFact};
 use crate::registry::version::Present;
-use crate::registry::{State, VersionRef};
+use crate::registry::{Log, State, VersionRef};
 use crate::store::FsError;
 
-pub use backend::Backend;
+pub use address::Address;
+pub use backend::{Backend, Whole};
 pub use error::RegistryError;
 pub use folder::FolderRegistry;
 pub use layer::{decode, decode_draft};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresRegistry;
 
 /// A version of a prompt as a backend lists it, without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +79,9 @@ pub fn find(
     slug: &Slug,
     reference: &VersionRef,
 ) -> Result<Found, RegistryError> {
+    if let Some((version, log)) = backend.look(slug, reference)? {
+        return looked_up(backend, slug, reference, version, &log);
+    }
     let state = State::of(&backend.log(slug)?);
     let files = backend.versions(slug)?;
     let numbers: Vec<u32> = files.iter().map(|file| file.number).collect();
@@ -93,6 +104,45 @@ pub fn find(
         number,
     })?;
     let version = backend.read(slug, file)?;
+    let recorded = state.version(number).cloned();
+    check_recorded(&version, recorded.as_ref())?;
+    Ok(Found {
+        slug: slug.clone(),
+        version,
+        recorded,
+        head: state.head(),
+    })
+}
+
+/// Holds what a backend found in one look against the log.
+fn looked_up(
+    backend: &dyn Backend,
+    slug: &Slug,
+    reference: &VersionRef,
+    version: VersionText,
+    log: &Arc<Source>,
+) -> Result<Found, RegistryError> {
+    let state = State::of(&Log::decode(log)?);
+    let number = version.file.number;
+    let says = match reference {
+        VersionRef::Channel(channel) if channel.is_latest() => {
+            state.versions().keys().max().copied()
+        }
+        VersionRef::Channel(channel) => state.channel(channel),
+        VersionRef::Number(_)
+        | VersionRef::Hash(_)
+        | VersionRef::Git { .. }
+        | VersionRef::Worktree
+        | VersionRef::File(_)
+        | VersionRef::Run { .. } => Some(number),
+    };
+    if says != Some(number) {
+        return Err(RegistryError::LiveDiffers {
+            address: backend.location().to_owned(),
+            slug: slug.clone(),
+            live: number,
+        });
+    }
     let recorded = state.version(number).cloned();
     check_recorded(&version, recorded.as_ref())?;
     Ok(Found {
@@ -209,7 +259,11 @@ pub fn verify(
         evidence: Some(&evidence),
         head,
     };
-    Ok(verify::verify(&backend.log_text(slug)?, &facts))
+    let mut found = verify::verify(&backend.log_text(slug)?, &facts);
+    if let (Some(live), Ok(log)) = (backend.live(slug)?, backend.log(slug)) {
+        found.extend(verify::live(&live, &State::of(&log)));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

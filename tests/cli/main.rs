@@ -30,6 +30,7 @@ mod matrix;
 mod models;
 mod money;
 mod planning;
+mod postgres;
 mod reference;
 mod registry;
 mod reports;

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 /// `gate prompt`.
 #[derive(Debug, Args)]
 pub struct PromptArgs {
-    /// The registry's folder, relative to the project's root.
-    #[arg(long, value_name = "DIR", global = true)]
+    /// The registry: a folder, relative to the project's root, or postgres://user@host/database.
+    #[arg(long, value_name = "REGISTRY", global = true)]
     pub registry: Option<String>,
     /// What to do.
     #[command(subcommand)]
@@ -178,6 +178,25 @@ pub enum PromptCommand {
         #[arg(long, value_name = "KEY")]
         signed: Vec<String>,
     },
+    /// Copy prompts to another registry, with hashes, log and evidence as they are.
+    #[command(
+        after_help = "Example:\n  gate prompt copy --from prompts --to postgres://gate@db.example.com/prompts"
+    )]
+    Copy {
+        /// The prompt with its tenants' layers; else all.
+        slug: Option<String>,
+        /// The registry that has them.
+        #[arg(long, value_name = "REGISTRY")]
+        from: String,
+        /// The registry that gets them; what it has of a prompt must be a beginning of it.
+        #[arg(long, value_name = "REGISTRY")]
+        to: String,
+    },
+    /// Make a database ready for a registry: tables, functions, and roles that decide who may promote.
+    #[command(
+        after_help = "Example:\n  gate prompt migrate --registry postgres://owner@db.example.com/prompts"
+    )]
+    Migrate,
     /// Warn of what is allowed in a prompt and probably not meant.
     Lint {
         /// `slug@v8`; else `stable` and the newest of every prompt.

@@ -77,6 +77,8 @@ impl Caller<'_> {
             | PromptCommand::Get { .. }
             | PromptCommand::Which { .. }
             | PromptCommand::Verify { .. }
+            | PromptCommand::Copy { .. }
+            | PromptCommand::Migrate
             | PromptCommand::Lint { .. } => Ok(Exit::Ok),
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod add;
 pub mod audit;
+pub mod copy;
 pub mod evidence;
 pub mod get;
 pub mod lint;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::{RegistryError, VersionFile, VersionText};
 use crate::base::{Digest, Name, Slug, Source};
+use crate::registry::change::{EvidenceCopy, NewVersion};
 use crate::registry::repair::Repaired;
-use crate::registry::{Change, Log, Stamp};
+use crate::registry::{Change, Channel, Entry, Log, Stamp, VersionRef};
 
 /// Where a registry is kept. A tenant's layers are the versions of the prompt `slug#tenant`.
 pub trait Backend: Debug + Send + Sync {
@@ -79,6 +80,12 @@ pub trait Backend: Debug + Send + Sync {
     /// When it can not be read.
     fn evidence(&self, slug: &Slug) -> Result<BTreeMap<String, Digest>, RegistryError>;
 
+    /// The text of a file of evidence that [`Backend::evidence`] listed.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    fn evidence_text(&self, slug: &Slug, path: &str) -> Result<String, RegistryError>;
+
     /// What `prompt.yaml` says, as text.
     ///
     /// # Errors
@@ -102,4 +109,96 @@ pub trait Backend: Debug + Send + Sync {
     /// # Errors
     /// When the log is no merge of two branches, or writing failed.
     fn repair_merge(&self, slug: &Slug, stamp: Stamp) -> Result<Repaired, RegistryError>;
+
+    /// Takes over what another registry holds of a prompt, lines as they are. What is there already
+    /// must be a beginning of it.
+    ///
+    /// # Errors
+    /// When the prompt has another history here, or writing failed.
+    fn import(&self, slug: &Slug, whole: &Whole) -> Result<(), RegistryError>;
+
+    /// Makes what the registry needs before its first entry, where it is not there; whether it was not.
+    ///
+    /// # Errors
+    /// When it can not be made.
+    fn migrate(&self) -> Result<bool, RegistryError> {
+        Ok(false)
+    }
+
+    /// In one look, what a number or a channel means and the log that says so; none where a backend
+    /// has no such look, or nothing was found.
+    ///
+    /// # Errors
+    /// When the registry can not be read.
+    fn look(
+        &self,
+        _slug: &Slug,
+        _reference: &VersionRef,
+    ) -> Result<Option<(VersionText, Arc<Source>)>, RegistryError> {
+        Ok(None)
+    }
+
+    /// Where channels point by a table beside the log; none where the log alone says it.
+    ///
+    /// # Errors
+    /// When the registry can not be read.
+    fn live(&self, _slug: &Slug) -> Result<Option<BTreeMap<Channel, u32>>, RegistryError> {
+        Ok(None)
+    }
+}
+
+/// All that a registry holds of one prompt.
+#[derive(Debug, Clone)]
+pub struct Whole {
+    /// Its log.
+    pub log: Log,
+    /// The versions' texts.
+    pub versions: Vec<NewVersion>,
+    /// The results that carried promotions.
+    pub evidence: Vec<EvidenceCopy>,
+    /// The signatures on lines of the log.
+    pub signatures: String,
+    /// What `prompt.yaml` says.
+    pub settings: Option<String>,
+}
+
+impl Whole {
+    /// Reads everything of a prompt.
+    ///
+    /// # Errors
+    /// When it can not be read, or its log is not intact.
+    pub fn read(backend: &dyn Backend, slug: &Slug) -> Result<Self, RegistryError> {
+        let mut versions = Vec::new();
+        for file in backend.versions(slug)? {
+            versions.push(NewVersion {
+                number: file.number,
+                form: file.form,
+                text: backend.read(slug, &file)?.text,
+            });
+        }
+        let mut evidence = Vec::new();
+        for path in backend.evidence(slug)?.into_keys() {
+            let text = backend.evidence_text(slug, &path)?;
+            evidence.push(EvidenceCopy { path, text });
+        }
+        let settings = backend.settings_text(slug)?;
+        Ok(Self {
+            log: backend.log(slug)?,
+            versions,
+            evidence,
+            signatures: backend.signatures(slug)?.text.clone(),
+            settings: settings.map(|source| source.text.clone()),
+        })
+    }
+
+    /// The lines that follow those of a log that is there already; none where that is no beginning
+    /// of this one.
+    #[must_use]
+    pub fn lines_after(&self, there: &Log) -> Option<&[Entry]> {
+        let entries = self.log.entries();
+        let (same, rest) = entries.split_at_checked(there.entries().len())?;
+        let same = same.iter().zip(there.entries());
+        let mut differ = same.filter(|(ours, theirs)| ours.digest != theirs.digest);
+        differ.next().is_none().then_some(rest)
+    }
 }

@@ -48,6 +48,62 @@ pub enum RegistryError {
         /// The log's last entry now.
         last: Option<Box<Entry>>,
     },
+    /// The server saw that another change came first.
+    #[error("the prompt was changed in {address} meanwhile: nothing was done")]
+    OvertakenThere {
+        /// The registry.
+        address: String,
+    },
+    /// The database refused it to this user.
+    #[error("{address} does not allow to {doing}: {message}")]
+    Denied {
+        /// What was being done.
+        doing: &'static str,
+        /// The registry.
+        address: String,
+        /// What the server said.
+        message: String,
+    },
+    /// The database could not be reached, or did not do what it was asked.
+    #[error("failed to {doing} in {address}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// The registry.
+        address: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database's registry has a format that this program does not know.
+    #[error("{address} holds a registry of format {found}, this program knows format {known}")]
+    Format {
+        /// The registry.
+        address: String,
+        /// Its format.
+        found: i32,
+        /// The program's.
+        known: i32,
+    },
+    /// The table that applications read does not agree with the log.
+    #[error("in {address} the table `live` of prompt `{slug}` says v{live}, and the log does not")]
+    LiveDiffers {
+        /// The registry.
+        address: String,
+        /// The prompt.
+        slug: Slug,
+        /// The version in the table.
+        live: u32,
+    },
+    /// The prompt is there already, with another history.
+    #[error(
+        "prompt `{slug}` is in {location} already, and its log is not the beginning of the one to copy"
+    )]
+    OtherHistory {
+        /// The prompt.
+        slug: Slug,
+        /// The registry.
+        location: String,
+    },
     /// A change leaves its place.
     #[error("`{path}` is no place for evidence")]
     EvidencePath {

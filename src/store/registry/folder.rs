@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::backend::Whole;
 use super::{Backend, RegistryError, VersionFile, VersionText};
 use crate::base::{Digest, Name, Slug, Source};
 use crate::prompt::Form;
+use crate::registry::change::NewVersion;
 use crate::registry::reference::parse_number;
 use crate::registry::repair::{self, Repaired};
 use crate::registry::signature;
@@ -85,6 +87,13 @@ impl FolderRegistry {
     fn write_log(&self, slug: &Slug, log: &Log) -> Result<(), RegistryError> {
         let path = self.root.resolve(&self.name_of(slug, "log.jsonl"))?;
         Ok(fs::write_atomic(&path, log.encode().as_bytes())?)
+    }
+
+    /// Writes the file of a version, which may not be there yet.
+    fn write_version(&self, slug: &Slug, version: &NewVersion) -> Result<(), RegistryError> {
+        let file = format!("v{}.{}", version.number, extension(version.form));
+        let path = self.root.resolve(&self.name_of(slug, &file))?;
+        Ok(fs::write_new(&path, version.text.as_bytes())?)
     }
 
     /// Where a result is kept: nowhere but under the prompt's `evidence/`.
@@ -277,9 +286,7 @@ impl Backend for FolderRegistry {
         // Files first: a command that is cut off leaves files that no entry names, never an entry
         // that names no file.
         if let Some(version) = &change.version {
-            let file = format!("v{}.{}", version.number, extension(version.form));
-            let path = self.root.resolve(&self.name_of(slug, &file))?;
-            fs::write_new(&path, version.text.as_bytes())?;
+            self.write_version(slug, version)?;
         }
         for copy in &change.evidence {
             let path = self.evidence_path(slug, &copy.path)?;
@@ -312,6 +319,13 @@ impl Backend for FolderRegistry {
         Ok(found)
     }
 
+    fn evidence_text(&self, slug: &Slug, path: &str) -> Result<String, RegistryError> {
+        Ok(fs::read_text(
+            &self.evidence_path(slug, path)?,
+            MAX_EVIDENCE,
+        )?)
+    }
+
     fn settings_text(&self, slug: &Slug) -> Result<Option<Arc<Source>>, RegistryError> {
         self.read_optional(self.name_of(slug, "prompt.yaml"), MAX_PROMPT)
     }
@@ -333,6 +347,38 @@ impl Backend for FolderRegistry {
         let repaired = repair::repair_merge(&self.log_text(slug)?, stamp)?;
         self.write_log(slug, &repaired.log)?;
         Ok(repaired)
+    }
+
+    fn import(&self, slug: &Slug, whole: &Whole) -> Result<(), RegistryError> {
+        let _lock = self.lock(slug)?;
+        if whole.lines_after(&self.log(slug)?).is_none() {
+            return Err(RegistryError::OtherHistory {
+                slug: slug.clone(),
+                location: self.folder.clone(),
+            });
+        }
+        let there = self.versions(slug)?;
+        for version in &whole.versions {
+            match there.iter().find(|file| file.number == version.number) {
+                // An intact log has the file's digest, which `verify` holds against it.
+                Some(file) if self.read(slug, file)?.text == version.text => {}
+                Some(_) | None => self.write_version(slug, version)?,
+            }
+        }
+        for copy in &whole.evidence {
+            let path = self.evidence_path(slug, &copy.path)?;
+            fs::write_atomic(&path, copy.text.as_bytes())?;
+        }
+        for (file, text) in [
+            (signature::FILE, Some(&whole.signatures)),
+            ("prompt.yaml", whole.settings.as_ref()),
+        ] {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                let path = self.root.resolve(&self.name_of(slug, file))?;
+                fs::write_atomic(&path, text.as_bytes())?;
+            }
+        }
+        self.write_log(slug, &whole.log)
     }
 }
 

@@ -1,14 +1,18 @@
-//! The folder backend against a simple model, against damage, and against others at the same time.
+//! What every backend must do, and the folder backend against damage and others at the same time.
+
+mod contract;
+mod model;
+#[cfg(feature = "postgres")]
+mod postgres;
 
 use std::time::Duration;
 
 use super::*;
 use crate::base::{Name, Timestamp};
 use crate::registry::change::{NewVersion, Stamp};
-use crate::registry::movement::{rollback, set_status};
 use crate::registry::promote::{Force, Question};
 use crate::registry::version::{add, next_number};
-use crate::registry::{Action, Change, Channel, PromptSettings, Status, check_promotion};
+use crate::registry::{Action, Change, Channel, PromptSettings, check_promotion};
 use crate::store::ProjectRoot;
 
 fn project() -> (tempfile::TempDir, FolderRegistry) {
@@ -38,10 +42,13 @@ fn prompt_text(content: &str) -> String {
 
 /// Adds a version as `gate prompt add` does.
 fn add_version(registry: &dyn Backend, slug: &Slug, content: &str) -> Result<u32, String> {
+    add_text(registry, slug, &prompt_text(content))
+}
+
+fn add_text(registry: &dyn Backend, slug: &Slug, text: &str) -> Result<u32, String> {
     let log = registry.log(slug).map_err(|error| error.to_string())?;
     let state = State::of(&log);
     let present = present(registry, slug, &state).unwrap();
-    let text = prompt_text(content);
     let file = VersionFile {
         number: next_number(&present),
         form: Form::Yaml,
@@ -50,14 +57,14 @@ fn add_version(registry: &dyn Backend, slug: &Slug, content: &str) -> Result<u32
     let number = file.number;
     let version = VersionText {
         file,
-        text: text.clone(),
+        text: text.to_owned(),
     };
     let version = decode(registry, slug, &version, &mut Diagnostics::new()).unwrap();
     let change = add(
         &state,
         &present,
         &version,
-        (&text, Form::Yaml),
+        (text, Form::Yaml),
         stamp(i64::from(number)),
     );
     let change = change.map_err(|error| error.to_string())?;
@@ -83,189 +90,6 @@ fn promotion(registry: &dyn Backend, slug: &Slug, version: u32) -> Result<Change
     };
     let promotion = check_promotion(&question, &[]).map_err(|missing| format!("{missing:?}"))?;
     Ok(promotion.change(stamp(1)).unwrap())
-}
-
-/// What the registry must add up to, kept in the simplest way.
-#[derive(Default)]
-struct Model {
-    contents: Vec<u64>,
-    statuses: Vec<Status>,
-    /// Where `stable` was, without what was withdrawn.
-    stack: Vec<u32>,
-    ever: Vec<u32>,
-}
-
-impl Model {
-    fn set(&mut self, version: u32, status: Status) {
-        let index = usize::try_from(version - 1).unwrap();
-        self.statuses[index] = status;
-    }
-
-    fn stable(&self) -> Option<u32> {
-        self.stack.last().copied()
-    }
-
-    fn status(&self, version: u32) -> Option<Status> {
-        let index = usize::try_from(version).unwrap().checked_sub(1)?;
-        self.statuses.get(index).copied()
-    }
-
-    fn add(&mut self, content: u64) -> bool {
-        let is_new = !self.contents.contains(&content);
-        if is_new {
-            self.contents.push(content);
-            self.statuses.push(Status::Draft);
-        }
-        is_new
-    }
-
-    fn promote(&mut self, version: u32) -> bool {
-        if self.status(version).is_none() || self.stable() == Some(version) {
-            return false;
-        }
-        if let Some(old) = self.stable() {
-            self.set(old, Status::Deprecated);
-        }
-        self.set(version, Status::Active);
-        self.stack.push(version);
-        self.ever.push(version);
-        true
-    }
-
-    fn rollback(&mut self, to: Option<u32>) -> bool {
-        let previous = self
-            .stack
-            .len()
-            .checked_sub(2)
-            .map(|index| self.stack[index]);
-        let Some(to) = to.or(previous).filter(|to| self.ever.contains(to)) else {
-            return false;
-        };
-        if self.stable() == Some(to) {
-            return false;
-        }
-        let old = self.stable().unwrap();
-        match self.stack.iter().rposition(|version| *version == to) {
-            Some(index) => self.stack.truncate(index + 1),
-            None => self.stack.push(to),
-        }
-        self.set(old, Status::Deprecated);
-        self.set(to, Status::Active);
-        true
-    }
-
-    fn set_status(&mut self, version: u32, to: Status) -> bool {
-        let allowed = self.status(version).is_some_and(|from| to > from)
-            && to != Status::Active
-            && self.stable() != Some(version);
-        if allowed {
-            self.set(version, to);
-        }
-        allowed
-    }
-}
-
-fn step(registry: &FolderRegistry, slug: &Slug, model: &mut Model, draw: &mut Draw) {
-    let version = u32::try_from(draw.below(8)).unwrap();
-    let commit = |change: Change| registry.commit(slug, &change).is_ok();
-    let state = State::of(&registry.log(slug).unwrap());
-    let (done, expected) = match draw.below(5) {
-        0 => {
-            let content = draw.below(12);
-            let added = add_version(registry, slug, &format!("text {content}"));
-            (added.is_ok(), model.add(content))
-        }
-        1 => {
-            let change = promotion(registry, slug, version);
-            (change.is_ok_and(commit), model.promote(version))
-        }
-        2 => {
-            let change = rollback(&state, &Channel::stable(), None, stamp(2));
-            (change.is_ok_and(commit), model.rollback(None))
-        }
-        3 => {
-            let change = rollback(&state, &Channel::stable(), Some(version), stamp(2));
-            (change.is_ok_and(commit), model.rollback(Some(version)))
-        }
-        _ => {
-            let index = usize::try_from(draw.below(4)).unwrap();
-            let status = Status::ALL[index];
-            let change = set_status(&state, version, status, stamp(3));
-            (change.is_ok_and(commit), model.set_status(version, status))
-        }
-    };
-    assert_eq!(done, expected);
-    let state = State::of(&registry.log(slug).unwrap());
-    assert_eq!(state.stable(), model.stable());
-    let statuses: Vec<Status> = state
-        .versions()
-        .values()
-        .map(|version| version.status)
-        .collect();
-    assert_eq!(statuses, model.statuses);
-}
-
-/// A seeded stream of numbers.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 += 1;
-        Digest::of_bytes(&self.0.to_be_bytes()).leading_u64() % limit
-    }
-}
-
-#[test]
-fn two_thousand_random_operations_give_the_state_of_a_simple_model() {
-    let (_guard, registry) = project();
-    for round in 0..40 {
-        let slug = slug(&format!("team/prompt-{round}"));
-        let mut model = Model::default();
-        let mut draw = Draw(round * 1_000_000);
-        for _ in 0..50 {
-            step(&registry, &slug, &mut model, &mut draw);
-        }
-        let findings = verify(&registry, &slug, None).unwrap();
-        assert!(findings.is_empty(), "{findings:?}");
-    }
-    assert_eq!(registry.slugs().unwrap().len(), 40);
-}
-
-#[test]
-fn of_two_promotions_at_once_one_wins_and_the_other_is_told() {
-    let (_guard, registry) = project();
-    let slug = slug("p");
-    for content in ["one", "two", "three"] {
-        add_version(&registry, &slug, content).unwrap();
-    }
-    for round in 0..20 {
-        let pair = if round % 2 == 0 { [1, 2] } else { [3, 3] };
-        let changes = pair.map(|version| promotion(&registry, &slug, version).unwrap());
-        let results = std::thread::scope(|scope| {
-            let (registry, slug) = (&registry, &slug);
-            let threads = changes
-                .each_ref()
-                .map(|decided| scope.spawn(move || registry.commit(slug, decided)));
-            threads.map(|thread| thread.join().unwrap())
-        });
-        let told: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-        let [RegistryError::Overtaken { last, .. }] = &told[..] else {
-            panic!("{told:?}");
-        };
-        let action = last.as_ref().map(|entry| &entry.draft.action);
-        assert!(matches!(action, Some(Action::Promote { .. })));
-        assert!(told[0].to_string().contains("by ann"), "{}", told[0]);
-    }
-    assert!(verify(&registry, &slug, None).unwrap().is_empty());
-}
-
-#[test]
-fn twins_are_refused_with_the_number_of_the_other() {
-    let (_guard, registry) = project();
-    let slug = slug("p");
-    add_version(&registry, &slug, "one").unwrap();
-    let twin = add_version(&registry, &slug, "one").unwrap_err();
-    assert!(twin.contains("v1 has the same hash"), "{twin}");
 }
 
 #[test]
