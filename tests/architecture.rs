@@ -70,6 +70,11 @@ const EFFECTS: &[Effect] = &[
         ],
     },
     Effect {
+        what: "a database",
+        owners: &["store::registry::postgres"],
+        names: &["tokio_postgres", "tokio_postgres_rustls"],
+    },
+    Effect {
         what: "the environment",
         owners: &["cli"],
         names: &["std::env", "tokio::signal"],
@@ -118,7 +123,13 @@ const EFFECTS: &[Effect] = &[
     },
     Effect {
         what: "tasks and threads",
-        owners: &["http", "provider", "runner", "cli"],
+        owners: &[
+            "http",
+            "store::registry::postgres",
+            "provider",
+            "runner",
+            "cli",
+        ],
         names: &[
             "tokio::spawn",
             "tokio::task",
@@ -138,6 +149,7 @@ const EFFECTS: &[Effect] = &[
             "stats",
             "score::assertion::javascript",
             "http",
+            "store::registry::postgres",
             "provider",
             "runner",
             "cli",

@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 /// Every cargo feature that adds something for a user, and whether this build has it.
-const FEATURES: [(&str, bool); 1] = [("tiktoken", cfg!(feature = "tiktoken"))];
+const FEATURES: [(&str, bool); 2] = [
+    ("postgres", cfg!(feature = "postgres")),
+    ("tiktoken", cfg!(feature = "tiktoken")),
+];
 
 /// What `gate --version` prints: the version, and each feature with `+` or `-`.
 #[must_use]

@@ -125,10 +125,7 @@ impl From<RegistryError> for CommandError {
                 "restore the file from git, and add the new text as a version: gate prompt add FILE",
             )),
             RegistryError::FileMissing { .. } => usage(Some("restore the file from git")),
-            RegistryError::Overtaken { .. } => usage(Some(
-                "look at what is so now with gate prompt log, then decide again",
-            )),
-            RegistryError::OvertakenThere { .. } => usage(Some(
+            RegistryError::Overtaken { .. } | RegistryError::OvertakenThere { .. } => usage(Some(
                 "look at what is so now with gate prompt log, then decide again",
             )),
             RegistryError::Denied { .. } => {

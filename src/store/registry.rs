@@ -9,9 +9,8 @@ mod layer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 
-use std::sync::Arc;
-
-use crate::base::{Diagnostics, Digest, Slug, Source};
+use self::backend::Looked;
+use crate::base::{Diagnostics, Digest, Slug};
 use crate::prompt::Form;
 use crate::registry::lifecycle::VersionState;
 use crate::registry::resolve;
@@ -79,8 +78,8 @@ pub fn find(
     slug: &Slug,
     reference: &VersionRef,
 ) -> Result<Found, RegistryError> {
-    if let Some((version, log)) = backend.look(slug, reference)? {
-        return looked_up(backend, slug, reference, version, &log);
+    if let Some(looked) = backend.look(slug, reference)? {
+        return looked_up(backend, slug, reference, looked);
     }
     let state = State::of(&backend.log(slug)?);
     let files = backend.versions(slug)?;
@@ -119,10 +118,10 @@ fn looked_up(
     backend: &dyn Backend,
     slug: &Slug,
     reference: &VersionRef,
-    version: VersionText,
-    log: &Arc<Source>,
+    looked: Looked,
 ) -> Result<Found, RegistryError> {
-    let state = State::of(&Log::decode(log)?);
+    let Looked { version, log } = looked;
+    let state = State::of(&Log::decode(&log)?);
     let number = version.file.number;
     let says = match reference {
         VersionRef::Channel(channel) if channel.is_latest() => {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 /// `gate prompt`.
 #[derive(Debug, Args)]
 pub struct PromptArgs {
-    /// The registry: a folder, relative to the project's root, or postgres://user@host/database.
+    /// The registry: a folder, relative to the project's root, or a `postgres://` address.
     #[arg(long, value_name = "REGISTRY", global = true)]
     pub registry: Option<String>,
     /// What to do.

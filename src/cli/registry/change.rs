@@ -45,21 +45,12 @@ impl Caller<'_> {
                 to,
                 channel,
                 actor: by,
-            } => {
-                let (to, channel) = (to.as_deref(), channel.as_deref());
-                let moved = movement::rollback(self.project, slug, to, channel, &actor(by))?;
-                self.moved(&moved)
-            }
+            } => self.rollback(slug, to.as_deref(), channel.as_deref(), &actor(by)),
             PromptCommand::Approve {
                 version,
                 channel,
                 actor: by,
-            } => self.changed(&movement::approve(
-                self.project,
-                version,
-                channel.as_deref(),
-                &actor(by),
-            )?),
+            } => self.approve(version, channel.as_deref(), &actor(by)),
             PromptCommand::Status {
                 version: Some(version),
                 status: Some(status),
@@ -81,6 +72,25 @@ impl Caller<'_> {
             | PromptCommand::Migrate
             | PromptCommand::Lint { .. } => Ok(Exit::Ok),
         }
+    }
+
+    fn rollback(
+        &self,
+        slug: &str,
+        to: Option<&str>,
+        channel: Option<&str>,
+        by: &Actor,
+    ) -> Result<Exit, CommandError> {
+        self.moved(&movement::rollback(self.project, slug, to, channel, by)?)
+    }
+
+    fn approve(
+        &self,
+        version: &str,
+        channel: Option<&str>,
+        by: &Actor,
+    ) -> Result<Exit, CommandError> {
+        self.changed(&movement::approve(self.project, version, channel, by)?)
     }
 
     fn set_status(&self, version: &str, status: &str, by: &Actor) -> Result<Exit, CommandError> {

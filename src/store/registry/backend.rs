@@ -130,11 +130,7 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// When the registry can not be read.
-    fn look(
-        &self,
-        _slug: &Slug,
-        _reference: &VersionRef,
-    ) -> Result<Option<(VersionText, Arc<Source>)>, RegistryError> {
+    fn look(&self, _slug: &Slug, _reference: &VersionRef) -> Result<Option<Looked>, RegistryError> {
         Ok(None)
     }
 
@@ -145,6 +141,15 @@ pub trait Backend: Debug + Send + Sync {
     fn live(&self, _slug: &Slug) -> Result<Option<BTreeMap<Channel, u32>>, RegistryError> {
         Ok(None)
     }
+}
+
+/// A version and the log that speaks of it, as one look found them.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// The version.
+    pub version: VersionText,
+    /// The log of its prompt.
+    pub log: Arc<Source>,
 }
 
 /// All that a registry holds of one prompt.

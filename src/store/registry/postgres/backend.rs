@@ -17,7 +17,7 @@ use crate::registry::reference::parse_slug;
 use crate::registry::repair::{RepairError, Repaired};
 use crate::registry::{Change, Channel, Entry, Log, Stamp, VersionRef};
 use crate::store::registry::address::Address;
-use crate::store::registry::backend::Whole;
+use crate::store::registry::backend::{Looked, Whole};
 use crate::store::registry::{self, Backend, RegistryError, VersionFile, VersionText};
 
 /// The version that a channel points to, with the log that says so: what an application asks.
@@ -331,11 +331,7 @@ impl Backend for PostgresRegistry {
         self.connection.migrate()
     }
 
-    fn look(
-        &self,
-        slug: &Slug,
-        reference: &VersionRef,
-    ) -> Result<Option<(VersionText, Arc<Source>)>, RegistryError> {
+    fn look(&self, slug: &Slug, reference: &VersionRef) -> Result<Option<Looked>, RegistryError> {
         let doing = "read the registry";
         let rows = match reference {
             VersionRef::Channel(channel) => {
@@ -363,7 +359,7 @@ impl Backend for PostgresRegistry {
         };
         let log: Option<String> = self.get(row, 3)?;
         let log = Source::new(self.name_of(slug, "log"), &log.unwrap_or_default());
-        Ok(Some((version, log)))
+        Ok(Some(Looked { version, log }))
     }
 
     fn live(&self, slug: &Slug) -> Result<Option<BTreeMap<Channel, u32>>, RegistryError> {
