@@ -170,7 +170,11 @@ impl Project {
             let by_owner = matches!(given.origin, Origin::Flag | Origin::Environment(_));
             by_owner && given.texts.first().is_some_and(|text| text == location)
         });
-        let named = if is_owners { Named::ByOwner } else { Named::InFile };
+        let named = if is_owners {
+            Named::ByOwner
+        } else {
+            Named::InFile
+        };
         registry::open(self, root, (location, named))
     }
 
