@@ -20,7 +20,7 @@ pub(super) fn version(text: &str) -> Result<VersionRef, CommandError> {
         .map_err(|error: crate::registry::reference::ReferenceError| {
             CommandError::usage(
                 error.to_string(),
-                "write v8, stable, latest, git:REV, worktree, file:PATH, sha256:… or run:ID",
+                "write v8, stable, latest, git:REV, worktree, file:PATH, sha256:…, run:ID or langfuse:NAME@LABEL",
             )
         })
 }
@@ -72,6 +72,7 @@ pub(super) fn run_flags(
         failed: gate.select.failed.clone(),
         list: gate.select.list,
         candidate_models: Vec::new(),
+        tenants: false,
     })
 }
 
@@ -80,6 +81,7 @@ pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, Comma
     let versions = versions.collect::<Result<Vec<VersionRef>, CommandError>>()?;
     let flags = Flags {
         candidate_models: args.candidate_model.clone(),
+        tenants: args.tenants,
         ..run_flags(&args.gate, args.changed_since.clone())?
     };
     let project = open_gate(global, gate_layers(global, &args.gate), &args.gate)?;

@@ -10,6 +10,7 @@ use super::project::Project;
 use super::run::{self, Flags, Hooks};
 use super::selection::{self, Pair};
 use super::suites;
+use super::tenants;
 use super::versions::Versions;
 use crate::record::Arm;
 use crate::registry::reference::VersionRef;
@@ -56,7 +57,11 @@ pub async fn compare(
                 .push(skipped(suite, "nothing that the suite uses has changed"));
             continue;
         }
-        if versions.len() > 2 || !flags.candidate_models.is_empty() {
+        if flags.tenants {
+            let pair = two(versions)?;
+            let comparison = tenants::compare(project, suite, pair, flags, hooks, &mut outcome);
+            Box::pin(comparison).await?;
+        } else if versions.len() > 2 || !flags.candidate_models.is_empty() {
             let comparison = matrix::compare(project, suite, versions, flags, hooks, &mut outcome);
             Box::pin(comparison).await?;
         } else {
@@ -68,6 +73,21 @@ pub async fn compare(
     }
     super::next::add(project, &mut outcome);
     Ok(outcome)
+}
+
+type Two<'v> = (Option<&'v VersionRef>, Option<&'v VersionRef>);
+
+/// Baseline and candidate of at most two versions; one alone is the candidate.
+fn two(named: &[VersionRef]) -> Result<Two<'_>, CommandError> {
+    match named {
+        [] => Ok((None, None)),
+        [candidate] => Ok((None, Some(candidate))),
+        [baseline, candidate] => Ok((Some(baseline), Some(candidate))),
+        [_, _, _, ..] => Err(CommandError::usage(
+            "--tenants compares two versions",
+            "name a baseline and a candidate",
+        )),
+    }
 }
 
 fn skipped(suite: &Suite, message: &str) -> SuiteResult {
@@ -86,11 +106,7 @@ async fn compare_suite(
     hooks: &mut Hooks<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), CommandError> {
-    let (baseline, candidate) = match named {
-        [] => (None, None),
-        [candidate] => (None, Some(candidate)),
-        [baseline, candidate, ..] => (Some(baseline), Some(candidate)),
-    };
+    let (baseline, candidate) = two(named)?;
     let suite = flags.rewrite(suite);
     let versions = Versions::of(project, &suite);
     let mut pair = selection::pair(

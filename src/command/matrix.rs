@@ -23,12 +23,14 @@ use crate::store::runs;
 use crate::suite::{PromptLocation, Suite};
 use crate::verdict::{Among, Decision, DecisionContext, Verdict};
 
-/// One comparison of a matrix.
-struct Cell {
+/// One comparison of several.
+pub(super) struct Cell {
     /// The suite, with the candidate's model where it is not the main one.
-    suite: Suite,
-    baseline: Resolved,
-    candidate: Resolved,
+    pub(super) suite: Suite,
+    /// What stands.
+    pub(super) baseline: Resolved,
+    /// What may replace it.
+    pub(super) candidate: Resolved,
 }
 
 /// Compares each version on each candidate model with the first version on the main model.
@@ -43,21 +45,35 @@ pub async fn compare(
     hooks: &mut Hooks<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), CommandError> {
+    let cells = cells(project, &flags.rewrite(suite), named, flags)?;
+    run_cells(project, &cells, flags, hooks, outcome).await
+}
+
+/// Carries out comparisons under one error rate, all of them prepared before the first request.
+///
+/// # Errors
+/// When one can not be carried out.
+pub(super) async fn run_cells(
+    project: &Project,
+    cells: &[Cell],
+    flags: &Flags,
+    hooks: &mut Hooks<'_>,
+    outcome: &mut Outcome,
+) -> Result<(), CommandError> {
     if flags.shard.is_some() {
         return Err(CommandError::usage(
             "several comparisons can not be cut into shards",
             "run each comparison with --shard by itself, or the whole without it",
         ));
     }
-    let cells = cells(project, &flags.rewrite(suite), named, flags)?;
     let mut wanted = Vec::with_capacity(cells.len());
-    for cell in &cells {
+    for cell in cells {
         wanted.extend(wish(cell, flags));
     }
     let mut prepared = Vec::with_capacity(wanted.len());
     for wanted in &wanted {
         let Some(ready) = prepare::prepare(project, wanted)? else {
-            outcome.suites.push(run::no_case(suite));
+            outcome.suites.push(run::no_case(wanted.suite));
             return Ok(());
         };
         prepared.push(ready);

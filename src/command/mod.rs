@@ -17,6 +17,7 @@ pub mod endpoints;
 pub mod error;
 pub mod failed;
 pub mod judges;
+pub mod langfuse;
 pub mod lint;
 pub mod matrix;
 pub mod merge;
@@ -37,6 +38,7 @@ pub mod simulate;
 pub mod selection;
 pub mod show;
 pub mod suites;
+pub mod tenants;
 pub mod versions;
 
 pub use error::CommandError;

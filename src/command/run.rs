@@ -56,6 +56,8 @@ pub struct Flags {
     pub list: bool,
     /// The models that the candidate asks, by name; the baseline keeps the suite's main model.
     pub candidate_models: Vec<String>,
+    /// Whether the versions are compared under each tenant's layer.
+    pub tenants: bool,
 }
 
 impl Flags {

@@ -8,8 +8,9 @@ use super::error::CommandError;
 use super::project::Project;
 use crate::base::decode::choices;
 use crate::base::{Diagnostic, Diagnostics, Source, Span, Value, yaml};
+use crate::registry::reference::parse_slug;
 use crate::store::fs;
-use crate::suite::{self, Suite};
+use crate::suite::{self, PromptLocation, Suite};
 
 const MAX_SUITE: u64 = 8 << 20;
 /// The kinds of files that say what they are; only suites are read here.
@@ -185,6 +186,7 @@ fn check_names(suites: &[Suite], diagnostics: &mut Diagnostics) {
 /// When a name is not there.
 pub fn choose(project: &Project, suites: Vec<Suite>) -> Result<Vec<Suite>, CommandError> {
     let settings = &project.settings;
+    let suites = for_tenant(settings.prompt.as_deref(), suites)?;
     let names: Vec<&str> = suites.iter().map(|suite| suite.name.as_str()).collect();
     for wanted in &settings.suite {
         if !names.contains(&wanted.as_str()) {
@@ -232,6 +234,22 @@ pub fn choose(project: &Project, suites: Vec<Suite>) -> Result<Vec<Suite>, Comma
         ));
     }
     Ok(chosen)
+}
+
+/// The suites of a prompt for the tenant that `--prompt slug#tenant` names: they test its layers.
+fn for_tenant(wanted: Option<&str>, suites: Vec<Suite>) -> Result<Vec<Suite>, CommandError> {
+    let Some(wanted) = wanted.filter(|wanted| wanted.contains('#')) else {
+        return Ok(suites);
+    };
+    let slug = parse_slug(wanted).map_err(super::prompt::place::reference_error)?;
+    let base = slug.tenant().map(|(base, _)| base);
+    let rewrite = |mut suite: Suite| {
+        if matches!(&suite.prompt, PromptLocation::Registry(own) if Some(own) == base.as_ref()) {
+            suite.prompt = PromptLocation::Registry(slug.clone());
+        }
+        suite
+    };
+    Ok(suites.into_iter().map(rewrite).collect())
 }
 
 /// Checks that the suites all test one prompt, for a command that names versions.

@@ -130,6 +130,9 @@ impl<'p> Versions<'p> {
             VersionRef::File(path) => self.file(path),
             VersionRef::Git { rev, target } => self.git(rev, target.as_ref()),
             VersionRef::Run { run, arm } => self.stored(reference, run, *arm),
+            VersionRef::Langfuse { name, pick } => {
+                super::langfuse::resolve(self.project, self.slug(), name, pick)
+            }
         }
     }
 

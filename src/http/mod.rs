@@ -3,17 +3,20 @@
 //!
 //! What the bytes mean is left to the codecs of `provider`, when to try again to `runner`.
 
+pub mod blocking;
 pub mod client;
 pub mod fault;
 pub mod host;
 pub mod reply;
 pub mod secret;
 
+pub use blocking::ask;
 pub use client::{Client, ClientOptions, HttpRequest, Method};
 pub use fault::{HttpError, HttpFault};
 pub use host::{HostError, check_base_url, is_loopback_url};
 pub(crate) use host::{allows, is_loopback};
 pub use reply::{Headers, Reply};
+pub(crate) use secret::percent_encoded;
 pub use secret::{Redactor, Secret};
 
 #[cfg(test)]

@@ -21,6 +21,17 @@ impl Secret {
         Self(value.into())
     }
 
+    /// What a header says for a user with a password (RFC 7617).
+    #[must_use]
+    pub fn basic(user: &str, password: &Self) -> Self {
+        let mut bytes = format!("{user}:{}", password.0).into_bytes();
+        let padding = (3 - bytes.len() % 3) % 3;
+        bytes.extend(std::iter::repeat_n(0, padding));
+        let mut digits = base64_inside(&bytes, 0, STANDARD);
+        digits.truncate(digits.len().saturating_sub(padding));
+        Self(format!("Basic {digits}{}", "=".repeat(padding)))
+    }
+
     /// The value itself, for the wire.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -101,7 +112,7 @@ fn forms_of(secret: &str) -> Vec<String> {
         forms.extend((0..3).map(|offset| base64_inside(secret.as_bytes(), offset, alphabet)));
     }
     for upper in [true, false] {
-        forms.push(percent_encoded(secret, upper));
+        forms.push(percent(secret, upper));
     }
     forms.retain(|form| form.len() >= MIN_SECRET);
     forms
@@ -127,7 +138,12 @@ fn base64_inside(secret: &[u8], offset: usize, alphabet: &[u8; 64]) -> String {
         .collect()
 }
 
-fn percent_encoded(text: &str, upper: bool) -> String {
+/// A text as one part of an address (RFC 3986).
+pub(crate) fn percent_encoded(text: &str) -> String {
+    percent(text, true)
+}
+
+fn percent(text: &str, upper: bool) -> String {
     use fmt::Write as _;
     let mut encoded = String::with_capacity(text.len() + 8);
     for byte in text.bytes() {
@@ -151,6 +167,22 @@ mod tests {
         Redactor::new([&Secret::new(secret)])
             .redact(text)
             .into_owned()
+    }
+
+    #[test]
+    fn a_user_with_a_password_is_written_as_the_standard_has_it() {
+        // RFC 7617 section 2, and one of each padding.
+        for (user, password, header) in [
+            (
+                "Aladdin",
+                "open sesame",
+                "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+            ),
+            ("pk", "sk1", "Basic cGs6c2sx"),
+            ("pk", "sk", "Basic cGs6c2s="),
+        ] {
+            assert_eq!(Secret::basic(user, &Secret::new(password)).expose(), header);
+        }
     }
 
     #[test]

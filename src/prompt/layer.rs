@@ -164,6 +164,18 @@ fn decode_blocks(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Change>> {
 }
 
 impl Layer {
+    /// The blocks that it changes, in order.
+    #[must_use]
+    pub fn blocks(&self) -> Vec<String> {
+        let mut blocks: Vec<String> = self
+            .changes
+            .iter()
+            .map(|change| change.block.clone())
+            .collect();
+        blocks.sort();
+        blocks
+    }
+
     /// The merged version as the text of a file of its own, in JSON, which is YAML too.
     ///
     /// # Errors

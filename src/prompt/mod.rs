@@ -3,6 +3,7 @@
 
 pub mod diff;
 pub mod file;
+pub mod langfuse;
 pub mod layer;
 pub mod metadata;
 pub mod params;

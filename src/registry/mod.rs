@@ -17,6 +17,7 @@ pub mod resolve;
 pub mod settings;
 pub mod signature;
 pub mod status;
+pub mod tenants;
 pub mod verify;
 pub mod version;
 

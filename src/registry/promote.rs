@@ -365,9 +365,14 @@ fn is_other_content(fault: &EvidenceFault) -> bool {
 
 fn command(question: &Question<'_>, requirement: &Requirement, stable: Option<Digest>) -> String {
     let (version, suite) = (question.candidate.number, &requirement.suite);
+    let slug = question.slug;
+    // A suite names the base, so a tenant's layers are chosen by name.
+    let prompt = slug
+        .tenant()
+        .map_or_else(String::new, |_| format!(" --prompt {slug}"));
     match stable {
-        Some(_) => format!("gate compare stable v{version} --suite {suite}"),
-        None => format!("gate run v{version} --suite {suite}"),
+        Some(_) => format!("gate compare stable v{version} --suite {suite}{prompt}"),
+        None => format!("gate run v{version} --suite {suite}{prompt}"),
     }
 }
 

@@ -40,6 +40,22 @@ pub enum VersionRef {
         /// Which of its arms.
         arm: RunArm,
     },
+    /// `langfuse:<name>@<label>`: a prompt that Langfuse keeps.
+    Langfuse {
+        /// Its name there.
+        name: String,
+        /// Which version.
+        pick: LangfusePick,
+    },
+}
+
+/// The version of a prompt that Langfuse keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LangfusePick {
+    /// A number.
+    Version(u32),
+    /// A label; `production` where none is named, as Langfuse has it.
+    Label(String),
 }
 
 /// The version meant at a git revision.
@@ -133,7 +149,7 @@ pub enum ReferenceError {
     },
     /// The text before the first colon is no known form.
     #[error(
-        "`{}:` is no form of a version: they are sha256:, git:, file: and run:",
+        "`{}:` is no form of a version: they are sha256:, git:, file:, run: and langfuse:",
         text::visible_line(found)
     )]
     Scheme {
@@ -162,6 +178,15 @@ pub enum ReferenceError {
     )]
     Path {
         /// What follows `file:`.
+        found: String,
+    },
+    /// The name is empty, or the version or label after `@` is none.
+    #[error(
+        "`langfuse:{}` names no prompt: a name, and after `@` a version or a label",
+        text::visible_line(found)
+    )]
+    Langfuse {
+        /// What follows `langfuse:`.
         found: String,
     },
     /// The run's id is no beginning of one.
@@ -276,6 +301,7 @@ fn parse_version(text: &str) -> Result<VersionRef, ReferenceError> {
             "git" => parse_git(rest),
             "file" => parse_file(rest),
             "run" => parse_run(rest),
+            "langfuse" => parse_langfuse(rest),
             _ => Err(ReferenceError::Scheme {
                 found: scheme.to_owned(),
             }),
@@ -368,6 +394,42 @@ fn parse_run(rest: &str) -> Result<VersionRef, ReferenceError> {
     Ok(VersionRef::Run { run, arm })
 }
 
+/// A name may hold what Langfuse allows, its folders' slashes and blanks too; what follows the last `@`
+/// is a version's number or a label.
+fn parse_langfuse(rest: &str) -> Result<VersionRef, ReferenceError> {
+    let error = || ReferenceError::Langfuse {
+        found: rest.to_owned(),
+    };
+    let (name, wanted) = rest.rsplit_once('@').unwrap_or((rest, "production"));
+    let is_step = |part: &str| part == "." || part == "..";
+    if name.trim().is_empty() || name.split('/').any(is_step) {
+        return Err(error());
+    }
+    let digits = wanted.strip_prefix('v').unwrap_or(wanted);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_label = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-' | '.');
+    let pick = if is_number {
+        LangfusePick::Version(parse_number(digits).ok_or_else(error)?)
+    } else if !wanted.is_empty() && wanted.chars().all(is_label) {
+        LangfusePick::Label(wanted.to_owned())
+    } else {
+        return Err(error());
+    };
+    Ok(VersionRef::Langfuse {
+        name: name.to_owned(),
+        pick,
+    })
+}
+
+impl fmt::Display for LangfusePick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(version) => write!(f, "{version}"),
+            Self::Label(label) => f.write_str(label),
+        }
+    }
+}
+
 impl fmt::Display for GitTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -390,6 +452,7 @@ impl fmt::Display for VersionRef {
             } => write!(f, "git:{rev}:{target}"),
             Self::Worktree => f.write_str("worktree"),
             Self::File(path) => write!(f, "file:{path}"),
+            Self::Langfuse { name, pick } => write!(f, "langfuse:{name}@{pick}"),
             Self::Run { run, arm } => {
                 match run {
                     RunPick::Last => f.write_str("run:last")?,

@@ -117,7 +117,8 @@ pub fn pick(
         VersionRef::Git { .. }
         | VersionRef::Worktree
         | VersionRef::File(_)
-        | VersionRef::Run { .. } => Err(ResolveError::Elsewhere {
+        | VersionRef::Run { .. }
+        | VersionRef::Langfuse { .. } => Err(ResolveError::Elsewhere {
             reference: reference.clone(),
         }),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::channel::Channel;
+use super::tenants::Tiers;
 use crate::base::decode::{Reader, Table};
 use crate::base::{Diagnostics, Name, Node, Source, yaml};
 
@@ -19,6 +20,8 @@ pub struct PromptSettings {
     pub max_age_days: Option<u32>,
     /// What a channel needs before it moves.
     pub protected: BTreeMap<Channel, Protection>,
+    /// The tenants that a change of the prompt is gated over.
+    pub tenants: Tiers,
 }
 
 /// What a protected channel needs before it moves to a version.
@@ -84,8 +87,11 @@ fn decode_document(reader: &mut Reader<'_>, node: &Node) -> Option<PromptSetting
     let max_age_days = max_age_days.and_then(|node| reader.whole_u32(node, "`max_age_days`", 1));
     let protected = table.get("protected");
     let protected = protected.map(|node| decode_protected(reader, node));
+    let tenants = table.get("tenants");
+    let tenants = tenants.and_then(|node| decode_tenants(reader, node));
     table.finish(reader);
     Some(PromptSettings {
+        tenants: tenants.unwrap_or_default(),
         owners: owners.unwrap_or_default(),
         gates,
         max_age_days,
@@ -100,29 +106,46 @@ fn decode_gates(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Name>> {
         reader.error(node.span, "empty", "`gates` names no suite", help);
         return None;
     }
-    let mut gates = Vec::new();
+    Some(decode_names(reader, items, "gates", "a suite"))
+}
+
+fn decode_tenants(reader: &mut Reader<'_>, node: &Node) -> Option<Tiers> {
+    let mut table = Table::new(reader, node, "`tenants`")?;
+    let critical = table.get("critical");
+    let critical = critical.and_then(|node| {
+        let items = reader.list(node, "`critical`")?;
+        Some(decode_names(reader, items, "critical", "a tenant"))
+    });
+    let sample = table.get("sample");
+    let sample = sample.and_then(|node| reader.whole_u32(node, "`sample`", 0));
+    table.finish(reader);
+    Some(Tiers {
+        critical: critical.unwrap_or_default(),
+        sample,
+    })
+}
+
+/// Names of a list, each once.
+fn decode_names(reader: &mut Reader<'_>, items: &[Node], key: &str, what: &str) -> Vec<Name> {
+    let mut names = Vec::new();
     for item in items {
-        let Some(text) = reader.text(item, "an item of `gates`") else {
+        let Some(text) = reader.text(item, &format!("an item of `{key}`")) else {
             continue;
         };
         match Name::new(text) {
-            Ok(name) if gates.contains(&name) => {
-                let message = format!("`gates` names `{name}` twice");
-                reader.error(
-                    item.span,
-                    "duplicate-item",
-                    message,
-                    "remove one of the two",
-                );
+            Ok(name) if names.contains(&name) => {
+                let message = format!("`{key}` names `{name}` twice");
+                let help = "remove one of the two";
+                reader.error(item.span, "duplicate-item", message, help);
             }
-            Ok(name) => gates.push(name),
+            Ok(name) => names.push(name),
             Err(error) => {
-                let help = "write the name of a suite";
+                let help = format!("write the name of {what}");
                 reader.error(item.span, "name", error.to_string(), help);
             }
         }
     }
-    Some(gates)
+    names
 }
 
 fn decode_protected(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<Channel, Protection> {

@@ -133,7 +133,8 @@ fn looked_up(
         | VersionRef::Git { .. }
         | VersionRef::Worktree
         | VersionRef::File(_)
-        | VersionRef::Run { .. } => Some(number),
+        | VersionRef::Run { .. }
+        | VersionRef::Langfuse { .. } => Some(number),
     };
     if says != Some(number) {
         return Err(RegistryError::LiveDiffers {

@@ -140,8 +140,19 @@ fn hostile_names_are_refused_everywhere() {
         "LABEL",
     ] {
         let reference = format!("{bad}@v1");
+        let tenant = format!("label#{bad}");
         for command in [
             vec!["prompt", "get", reference.as_str()],
+            vec!["prompt", "get", tenant.as_str()],
+            vec![
+                "prompt",
+                "promote",
+                tenant.as_str(),
+                "--force",
+                "--why",
+                "x",
+            ],
+            vec!["prompt", "copy", bad, "--from", "prompts", "--to", "other"],
             vec!["prompt", "promote", reference.as_str()],
             vec!["prompt", "rollback", bad],
             vec!["prompt", "log", bad],

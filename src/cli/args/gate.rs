@@ -17,6 +17,10 @@ pub struct CompareArgs {
     /// baseline).
     #[arg(long, value_name = "NAME", conflicts_with_all = ["changed_since", "resume", "shard"])]
     pub candidate_model: Vec<String>,
+    /// Compare under each tenant's layer: the critical ones that `prompt.yaml` names, and a sample of
+    /// the rest, under one error rate.
+    #[arg(long, conflicts_with_all = ["candidate_model", "changed_since", "resume", "shard"])]
+    pub tenants: bool,
     /// Only suites with a file changed since this revision; the baseline is what stood there.
     #[arg(long, value_name = "REF")]
     pub changed_since: Option<String>,

@@ -72,13 +72,18 @@ pub fn suites_of(project: &Project, place: &Place) -> Result<Vec<Suite>, Command
         Err(CommandError::Usage { .. }) => Vec::new(),
         Err(other) => return Err(other),
     };
+    let base = place.slug.tenant().map(|(base, _)| base);
+    let tested = base.as_ref().unwrap_or(&place.slug);
     let tests = |suite: &Suite| {
         let registry = suite.registry.as_deref().unwrap_or(default);
-        let is_ours =
-            matches!(&suite.prompt, PromptLocation::Registry(slug) if *slug == place.slug);
+        let is_ours = matches!(&suite.prompt, PromptLocation::Registry(slug) if slug == tested);
         is_ours && registry.trim_end_matches('/') == place.registry.location()
     };
-    Ok(all.into_iter().filter(tests).collect())
+    let suites = all.into_iter().filter(tests).map(|suite| Suite {
+        prompt: PromptLocation::Registry(place.slug.clone()),
+        ..suite
+    });
+    Ok(suites.collect())
 }
 
 fn requirement(

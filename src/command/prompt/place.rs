@@ -47,7 +47,12 @@ impl Place {
     /// # Errors
     /// When it can not be read.
     pub fn settings(&self) -> Result<PromptSettings, CommandError> {
-        let Some(source) = self.registry.settings_text(&self.slug)? else {
+        let mut source = self.registry.settings_text(&self.slug)?;
+        if let (None, Some((base, _))) = (&source, self.slug.tenant()) {
+            // What protects the base protects its layers.
+            source = self.registry.settings_text(&base)?;
+        }
+        let Some(source) = source else {
             return Ok(PromptSettings::default());
         };
         let mut found = Diagnostics::new();
@@ -345,6 +350,13 @@ pub fn referred(
         return Ok((place, VersionRef::Channel(channel.clone())));
     }
     let reference: PromptRef = wanted.parse().map_err(reference_error)?;
+    if let (None, VersionRef::Langfuse { name, .. }) = (&reference.slug, &reference.version) {
+        let place = Place {
+            slug: Slug::of_stem(name),
+            registry: registry_for_new(project)?,
+        };
+        return Ok((place, reference.version));
+    }
     let place = match reference.slug {
         Some(slug) => locate(project, &slug)?,
         None => {

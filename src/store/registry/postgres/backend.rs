@@ -348,7 +348,8 @@ impl Backend for PostgresRegistry {
             | VersionRef::Git { .. }
             | VersionRef::Worktree
             | VersionRef::File(_)
-            | VersionRef::Run { .. } => return Ok(None),
+            | VersionRef::Run { .. }
+            | VersionRef::Langfuse { .. } => return Ok(None),
         };
         let Some(row) = rows.first() else {
             return Ok(None);
