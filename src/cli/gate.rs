@@ -9,7 +9,7 @@ use super::project::{caller_folder, gate_layers, global_layers, open, open_gate,
 use super::{reports, signals};
 use crate::base::text;
 use crate::command::dryrun::Forecast;
-use crate::command::run::{Flags, Hooks};
+use crate::command::run::{Flags, Hooks, Over};
 use crate::command::{self, CommandError, Outcome, Project};
 use crate::dataset::Filter;
 use crate::dataset::filter::Condition;
@@ -72,7 +72,7 @@ pub(super) fn run_flags(
         failed: gate.select.failed.clone(),
         list: gate.select.list,
         candidate_models: Vec::new(),
-        tenants: false,
+        over: Over::Prompt,
     })
 }
 
@@ -81,7 +81,11 @@ pub(super) fn compare(global: &Global, args: &CompareArgs) -> Result<Exit, Comma
     let versions = versions.collect::<Result<Vec<VersionRef>, CommandError>>()?;
     let flags = Flags {
         candidate_models: args.candidate_model.clone(),
-        tenants: args.tenants,
+        over: if args.tenants {
+            Over::Tenants
+        } else {
+            Over::Prompt
+        },
         ..run_flags(&args.gate, args.changed_since.clone())?
     };
     let project = open_gate(global, gate_layers(global, &args.gate), &args.gate)?;

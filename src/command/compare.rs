@@ -7,7 +7,7 @@ use super::matrix;
 use super::outcome::{Outcome, SuiteResult};
 use super::prepare::Wanted;
 use super::project::Project;
-use super::run::{self, Flags, Hooks};
+use super::run::{self, Flags, Hooks, Over};
 use super::selection::{self, Pair};
 use super::suites;
 use super::tenants;
@@ -57,7 +57,7 @@ pub async fn compare(
                 .push(skipped(suite, "nothing that the suite uses has changed"));
             continue;
         }
-        if flags.tenants {
+        if flags.over == Over::Tenants {
             let pair = two(versions)?;
             let comparison = tenants::compare(project, suite, pair, flags, hooks, &mut outcome);
             Box::pin(comparison).await?;

@@ -56,8 +56,18 @@ pub struct Flags {
     pub list: bool,
     /// The models that the candidate asks, by name; the baseline keeps the suite's main model.
     pub candidate_models: Vec<String>,
-    /// Whether the versions are compared under each tenant's layer.
-    pub tenants: bool,
+    /// What the versions are compared as.
+    pub over: Over,
+}
+
+/// What versions are compared as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Over {
+    /// As they are.
+    #[default]
+    Prompt,
+    /// Under each tenant's layer.
+    Tenants,
 }
 
 impl Flags {
