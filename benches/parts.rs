@@ -150,6 +150,7 @@ fn header(cases: usize) -> RunHeader {
         },
         candidate_model: None,
         matrix: Vec::new(),
+        calibrations: Vec::new(),
         scorers: vec![ScorerHeader {
             name: "equals".to_owned(),
             kind: "equals".to_owned(),
@@ -311,6 +312,7 @@ fn reports(criterion: &mut Criterion) {
             table,
             arms,
             decision,
+            corrected: Vec::new(),
             texts: &texts,
             spent_usd: Some(0.0),
             notes: Vec::new(),

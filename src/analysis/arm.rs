@@ -243,11 +243,7 @@ impl RateSample {
     #[must_use]
     pub fn interval(&self, level: f64) -> Option<RateInterval> {
         let mean = self.mean()?;
-        let n = if self.repeated || self.clusters.is_some() {
-            self.effective_n()
-        } else {
-            self.shares.len() as f64
-        };
+        let n = self.size();
         let interval = wilson_interval((mean * n).min(n), n, level).ok()?;
         Some(RateInterval {
             low: interval.low,
@@ -255,6 +251,17 @@ impl RateSample {
             level,
             method: "wilson",
         })
+    }
+
+    /// The number of independent trials that are worth as much as these; the cases, where each has one
+    /// and stands alone.
+    #[must_use]
+    pub fn size(&self) -> f64 {
+        if self.repeated || self.clusters.is_some() {
+            self.effective_n()
+        } else {
+            self.shares.len() as f64
+        }
     }
 
     /// The number of independent trials that are worth as much as these.

@@ -4,6 +4,7 @@
 pub mod arm;
 pub mod calibration;
 pub mod compare;
+pub mod correction;
 pub mod drift;
 pub mod flaky;
 pub mod segment;

@@ -125,6 +125,52 @@ impl<'a> CaseTable<'a> {
     }
 }
 
+impl<'a> CaseTable<'a> {
+    /// The table as it would be without some scorers, which then decide no pass; `None` where there is
+    /// nothing to leave out, or a trial would be left without a scorer that decides.
+    #[must_use]
+    pub fn of_run_without(run: &'a Run, scorers: &[&str]) -> Option<Self> {
+        let names = run.scorers.iter().zip(0u16..);
+        let left_out: Vec<u16> = names
+            .filter(|(name, _)| scorers.contains(&name.as_ref()))
+            .map(|(_, index)| index)
+            .collect();
+        if left_out.is_empty() {
+            return None;
+        }
+        let mut without = run.clone();
+        for trial in &mut without.trials {
+            let is_scored = is_finished(trial) && trial.fault.is_none();
+            if !is_scored {
+                continue;
+            }
+            let gating = || {
+                let scores = trial.scores.iter().filter(|score| score.gating);
+                scores.filter(|score| !left_out.contains(&score.scorer))
+            };
+            gating().next()?;
+            trial.outcome = Some(if gating().all(|score| score.pass) {
+                Outcome::Passed
+            } else {
+                Outcome::Failed
+            });
+        }
+        let table = CaseTable::of_run(&without);
+        let cells = table.rows.into_iter().zip(CaseTable::of_run(run).rows);
+        let rows = cells.map(|(without, row)| CaseRow {
+            baseline: without.baseline,
+            candidate: without.candidate,
+            ..row
+        });
+        Some(Self {
+            rows: rows.collect(),
+            has_baseline: table.has_baseline,
+            repeat: table.repeat,
+            graded: table.graded,
+        })
+    }
+}
+
 impl ArmCell {
     /// Sums up the repeats of a case in an arm. The first `suite_scorers` scorers belong to the
     /// suite; an answer with a fault scores 0 with each of them that did not see it.

@@ -52,6 +52,7 @@ fn header(repeat: u32, cases: usize) -> RunHeader {
         },
         candidate_model: None,
         matrix: Vec::new(),
+        calibrations: Vec::new(),
         scorers: vec![scorer("equals"), scorer("polite")],
         dataset: DatasetHeader {
             path: "d.jsonl".to_owned(),

@@ -11,10 +11,10 @@ use super::versions::Versions;
 use crate::base::{Diagnostic, Diagnostics, Span};
 use crate::dataset::Filter;
 use crate::prompt::{PromptVersion, VariableKind};
-use crate::record::Arm;
+use crate::record::{Arm, JudgeCalibration};
 use crate::registry::reference::VersionRef;
 use crate::suite::Suite;
-use crate::verdict::planning;
+use crate::verdict::{JudgeCheck, Judges, planning};
 
 /// What the check found.
 pub struct Linted {
@@ -80,6 +80,12 @@ fn lint_suite(project: &Project, suite: &Suite, linted: &mut Linted) -> Result<(
         };
         match prepare::prepare(project, &wanted) {
             Ok(Some(prepared)) => {
+                lint_judges(
+                    project,
+                    suite,
+                    &prepared.header.calibrations,
+                    &mut linted.found,
+                );
                 linted.found.extend(prepared.warnings);
                 let table = dataset::segment_sizes(&prepared.cases);
                 let shown = planning::what_can_it_show(prepared.cases.len() as u64, &suite.policy);
@@ -124,6 +130,37 @@ fn keep_findings(
         infra @ CommandError::Infra { .. } => return Err(infra),
     }
     Ok(())
+}
+
+/// Judges that gate, and of which nobody knows how well they agree with people.
+fn lint_judges(
+    project: &Project,
+    suite: &Suite,
+    known: &[JudgeCalibration],
+    found: &mut Diagnostics,
+) {
+    let judges = Judges {
+        calibrations: known,
+        at: Some(project.clock.now()),
+        ..Judges::default()
+    };
+    for judge in known.iter().filter(|judge| judge.gating) {
+        let message = match &suite.policy.require_calibration {
+            Some(required) => {
+                let check = JudgeCheck::of(judge, required, &judges);
+                (!check.fit).then_some(check.reason)
+            }
+            None => judge.fault.as_ref().map(|fault| {
+                let scorer = &judge.scorer;
+                format!("judge `{scorer}` gates, and nothing says how often it is right: {fault}")
+            }),
+        };
+        if let Some(message) = message {
+            let diagnostic = Diagnostic::warning("uncalibrated-judge", message);
+            let diagnostic = diagnostic.at(&suite.source, Span::default());
+            found.push(diagnostic.help(judge.command.clone()));
+        }
+    }
 }
 
 /// What is allowed in a prompt and probably not meant.

@@ -1,8 +1,8 @@
 //! What a gating command hands to the surface: runs with their decisions, ready to be reported.
 
 use super::dryrun::Forecast;
-use crate::analysis::{ArmSummary, CaseTable};
-use crate::base::RunId;
+use crate::analysis::{ArmSummary, CaseTable, correction};
+use crate::base::{Digest, RunId};
 use crate::record::{LogSpan, Reply, Run, ScoreRecord};
 use crate::report::content::{NextStep, SuiteNote, SuiteReport};
 use crate::runner::Interrupt;
@@ -57,6 +57,10 @@ impl SuiteRun {
             arms,
             decision: self.decision.clone(),
             texts: &self.texts,
+            corrected: correction::of_run(&self.run, &|span| {
+                let attempt = crate::report::Texts::reply(&self.texts, span)?;
+                Some(Digest::of_bytes(attempt.reply.as_bytes()))
+            }),
             spent_usd: Some(spent),
             notes: self.notes.clone(),
         }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::calibrate::known::{self, Untold, Uses};
 use super::dataset::{self, Dataset, Selected};
 use super::endpoints::Endpoints;
 use super::error::CommandError;
@@ -20,7 +21,9 @@ use crate::plan::{Shard, plan_digest, trial_order};
 use crate::prompt::PromptVersion;
 use crate::provider::{Call, Subject, Version};
 use crate::record::header::{JudgeHeader, MemberHeader};
-use crate::record::{Arm, ArmHeader, DatasetHeader, ModelHeader, RunHeader, ScorerHeader};
+use crate::record::{
+    Arm, ArmHeader, DatasetHeader, JudgeCalibration, ModelHeader, RunHeader, ScorerHeader,
+};
 use crate::runner::{ArmJob, Job, JudgeJob};
 use crate::score::{Kind, ScorerSpec};
 use crate::suite::digest::{self, Referenced};
@@ -69,6 +72,7 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
     };
     let cases = Arc::new(selected.cases);
     let words = (selected.filter, selected.sample);
+    material.calibrations = calibrations(project, wanted, &cases, &material)?;
     let header = header(project, wanted, &cases, total, words, &mut material);
     let warnings = std::mem::take(&mut material.warnings);
     let job = job(wanted, &cases, material)?;
@@ -85,6 +89,7 @@ struct Material<'p> {
     data: Dataset,
     own: HashMap<CaseId, Vec<ScorerSpec>>,
     judges: BTreeMap<String, ChosenJudge>,
+    calibrations: Vec<JudgeCalibration>,
     endpoints: Endpoints<'p>,
     warnings: Diagnostics,
 }
@@ -98,6 +103,7 @@ impl Material<'_> {
                 .map(|(name, judge)| (name.clone(), judge.judge.version().hash))
                 .collect(),
             files: self.endpoints.files.clone(),
+            calibrations: BTreeMap::new(),
         }
     }
 }
@@ -153,9 +159,34 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         data,
         own,
         judges,
+        calibrations: Vec::new(),
         endpoints,
         warnings,
     })
+}
+
+/// What is known of how well the judges agree with people.
+fn calibrations(
+    project: &Project,
+    wanted: &Wanted<'_>,
+    cases: &[Case],
+    material: &Material<'_>,
+) -> Result<Vec<JudgeCalibration>, CommandError> {
+    let suite = wanted.suite;
+    let all: Vec<&Case> = cases.iter().collect();
+    let scorers = suite.scorers.iter().map(|scorer| (scorer, all.clone()));
+    let mut uses: Uses<'_> = scorers.collect();
+    for case in cases {
+        let own = material.own.get(&case.id).into_iter().flatten();
+        uses.extend(own.map(|scorer| (scorer, vec![case])));
+    }
+    let untold = if wanted.command == "lint" {
+        Untold::Listed
+    } else {
+        Untold::LeftOut
+    };
+    let referenced = material.referenced();
+    known::of_suite(project, suite, &material.judges, &uses, &referenced, untold)
 }
 
 /// The cases of the run; `None` where a filter may match nothing, and does.
@@ -319,7 +350,8 @@ fn header(
     let suite = wanted.suite;
     let notes = notes(wanted, &material.judges, &mut material.warnings);
     let judges = &material.judges;
-    let referenced = material.referenced();
+    let mut referenced = material.referenced();
+    referenced.calibrations = known::trusted(suite, &material.calibrations);
     let resolved = digest::resolved(suite, &referenced);
     let suite_digest = Digest::of_json(&resolved);
     let identity = PlanIdentity {
@@ -356,6 +388,7 @@ fn header(
             .iter()
             .map(|scorer| scorer_header(scorer, judges))
             .collect(),
+        calibrations: std::mem::take(&mut material.calibrations),
         dataset: DatasetHeader {
             path: suite.dataset.clone(),
             digest: material.data.digest,

@@ -25,7 +25,7 @@ use crate::runner::{self, Interrupt, Observer, RunOptions};
 use crate::store::cache::{CacheMode, CacheReader, CacheWriter};
 use crate::store::runs::{LoadedRun, LogTexts, RunLog};
 use crate::suite::Suite;
-use crate::verdict::{Decision, DecisionContext, Policy, decide};
+use crate::verdict::{Decision, DecisionContext, Policy, Verdict, decide};
 
 /// What the flags of a gating command say about its runs.
 #[derive(Debug, Clone, Default)]
@@ -412,7 +412,23 @@ pub fn decide_run(run: &Run) -> Result<Decision, CommandError> {
 pub fn decide_in(run: &Run, context: &DecisionContext<'_>) -> Result<Decision, CommandError> {
     let policy = policy_of(&run.header)?;
     let table = CaseTable::of_run(run);
-    Ok(decide(&table, &run.scorers, &policy, context))
+    let unfit = crate::verdict::calibration::unfit(&policy, context);
+    // A member of a panel stands behind the panel.
+    let unfit: Vec<&str> = unfit
+        .into_iter()
+        .map(|name| name.split('/').next().unwrap_or(name))
+        .collect();
+    let mut context = *context;
+    if let Some(without) = CaseTable::of_run_without(run, &unfit) {
+        // Where other scorers alone find the loss, it stands.
+        let alone = Policy {
+            require_calibration: None,
+            ..policy.clone()
+        };
+        let verdict = decide(&without, &run.scorers, &alone, &context).verdict;
+        context.judges.fails_without = verdict == Verdict::Fail;
+    }
+    Ok(decide(&table, &run.scorers, &policy, &context))
 }
 
 /// The policy that a run's log holds.

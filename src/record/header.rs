@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Arm;
+use super::calibration::JudgeCalibration;
 use crate::base::{Digest, RunId};
 
 /// The first event's content.
@@ -44,6 +45,9 @@ pub struct RunHeader {
     pub matrix: Vec<RunId>,
     /// The suite's scorers in order.
     pub scorers: Vec<ScorerHeader>,
+    /// How well each scorer's judge agrees with people, where that is known or asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibrations: Vec<JudgeCalibration>,
     /// The dataset.
     pub dataset: DatasetHeader,
     /// The seed of order, sample and resampling.

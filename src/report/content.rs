@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use super::words;
+use crate::analysis::correction::CorrectedRate;
 use crate::analysis::{ArmSummary, CaseRow, CaseTable};
 use crate::dataset::Case;
 use crate::record::{
@@ -121,6 +123,8 @@ pub struct SuiteReport<'a> {
     pub decision: Decision,
     /// Where the texts are.
     pub texts: &'a dyn Texts,
+    /// Pass rates by judges, corrected for what the judges get wrong.
+    pub corrected: Vec<CorrectedRate>,
     /// What this command paid for the suite; unknown is `None`.
     pub spent_usd: Option<f64>,
     /// What a reader should know besides the notes of the run and of the decision.
@@ -236,6 +240,7 @@ impl SuiteReport<'_> {
             .iter()
             .map(|words| format!("Sample: {words}."));
         let notes = header.notes.iter().chain(&self.notes).cloned();
+        let notes = notes.chain(words::corrected(self));
         notes.chain(filter).chain(sample).collect()
     }
 

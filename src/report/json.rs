@@ -15,6 +15,7 @@ use super::escape::JsonFormatter;
 use crate::record::Arm;
 
 mod arm;
+mod calibration;
 mod case;
 mod rule;
 
@@ -116,6 +117,10 @@ struct Ran<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     candidate_model: Option<Model<'a>>,
     judges: Vec<Judge<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calibrations: Vec<calibration::Calibration<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    corrected: Vec<calibration::Corrected<'a>>,
     filter: Option<&'a str>,
     sample: Option<&'a str>,
     offline: bool,
@@ -213,6 +218,8 @@ impl<'a> Ran<'a> {
                 .is_some()
                 .then(|| model(suite, Arm::Candidate)),
             judges: judges(suite),
+            calibrations: calibration::known(suite),
+            corrected: calibration::corrected(suite),
             filter: header.filter.as_deref(),
             sample: header.sample.as_deref(),
             offline: header.offline,

@@ -22,6 +22,8 @@ pub fn origins(suite: &SuiteReport<'_>) -> Vec<(&'static str, String)> {
             format!("{} {} on {}", judge.version, judge.hash, judge.model),
         ));
     }
+    let records = super::words::records(suite);
+    lines.extend(records.map(|record| ("calibration", record)));
     for arm in &header.arms {
         lines.push((
             "prompt",

@@ -27,7 +27,9 @@ impl Scale {
         }
         match rule.metric.as_str() {
             "cost_usd" | "latency_ms" | "input_tokens" | "output_tokens" => Self::Ratio,
-            metric if metric == "score" || metric.starts_with("score.") => Self::Score,
+            metric if ["score", "kappa"].contains(&metric) || metric.starts_with("score.") => {
+                Self::Score
+            }
             _ => Self::Rate,
         }
     }

@@ -154,6 +154,7 @@ impl Sample {
             arms: self.run.arms().map(|arm| summary(&self.run, arm)).collect(),
             decision: self.decision.clone(),
             texts: &self.texts,
+            corrected: Vec::new(),
             spent_usd: Some(0.003),
             notes: vec![],
         }))

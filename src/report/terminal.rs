@@ -226,6 +226,7 @@ fn verbose(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
     .into_iter()
     .chain(hashes.map(|hash| format!("prompt   {hash}")))
     .chain(header.registry_head.map(|head| format!("registry {head}")))
+    .chain(words::records(suite).map(|record| format!("judge    {record}")))
     {
         out.wrapped_with(&line, "", "         ")?;
     }

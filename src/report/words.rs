@@ -2,7 +2,8 @@
 //! of the table, of the line below it. Unescaped: each renderer makes them safe for its format.
 
 use super::content::SuiteReport;
-use super::number::{Scale, count, level, points, probability, test_name};
+use super::number::{Scale, count, level, percent, points, probability, test_name};
+use crate::analysis::correction::CorrectedRate;
 use crate::verdict::{Decision, RuleResult, RuleVerdict, Verdict};
 
 /// The verdict as the word before a sentence: `FAIL`.
@@ -57,6 +58,51 @@ pub fn row_verdict(rule: &RuleResult) -> String {
     } else {
         format!("{word} (watched)")
     }
+}
+
+/// The pass rates by judges, corrected for what they get wrong: a sentence for each judge.
+#[must_use]
+pub fn corrected(suite: &SuiteReport<'_>) -> Vec<String> {
+    let mut scorers: Vec<&str> = Vec::new();
+    for rate in &suite.corrected {
+        if !scorers.contains(&rate.scorer.as_str()) {
+            scorers.push(&rate.scorer);
+        }
+    }
+    let sentence = |scorer: &str| {
+        let rates = suite.corrected.iter().filter(|rate| rate.scorer == scorer);
+        let arms: Vec<String> = rates.map(|rate| corrected_arm(suite, rate)).collect();
+        format!("Pass rate by judge {scorer}: {}.", arms.join("; "))
+    };
+    scorers.into_iter().map(sentence).collect()
+}
+
+/// The calibration record of each judge with the digest of its file.
+pub fn records<'a>(suite: &'a SuiteReport<'_>) -> impl Iterator<Item = String> + 'a {
+    suite.run.header.calibrations.iter().map(|judge| {
+        let digest = judge.digest.map(|digest| digest.to_string());
+        let digest = digest.unwrap_or_else(|| "not usable".to_owned());
+        format!(
+            "{} on {}: {} {digest}",
+            judge.judge, judge.model, judge.path
+        )
+    })
+}
+
+fn corrected_arm(suite: &SuiteReport<'_>, rate: &CorrectedRate) -> String {
+    let raw = format!("{} {} as judged", suite.label(rate.arm), percent(rate.raw));
+    let (Some(corrected), Some(interval)) = (rate.corrected, rate.interval) else {
+        return format!("{raw}, not corrected: the judge is no better than chance");
+    };
+    format!(
+        "{raw}, {} corrected for the judge's errors ({} interval {} to {}; {} on {} labels)",
+        percent(corrected),
+        level(interval.level),
+        percent(interval.low),
+        percent(interval.high),
+        rate.method.words(),
+        rate.labels
+    )
 }
 
 /// The cases a row is about.

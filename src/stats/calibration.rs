@@ -78,6 +78,21 @@ pub struct CorrectedRate {
 /// empty.
 pub fn rogan_gladen(judged: Tally, record: &JudgeRecord) -> Result<CorrectedRate, Error> {
     let measured = rate(judged, "judged items")?;
+    rogan_gladen_rate(measured, judged.trials() as f64, record)
+}
+
+/// As [`rogan_gladen`], of a rate over so many independent items, which with repeats or clusters is
+/// the effective number.
+///
+/// # Errors
+/// As for [`rogan_gladen`], and if the rate is not in [0, 1] or the number not positive.
+pub fn rogan_gladen_rate(
+    measured: f64,
+    items: f64,
+    record: &JudgeRecord,
+) -> Result<CorrectedRate, Error> {
+    error::unit("rate", measured)?;
+    error::positive("number of items", items)?;
     let sensitivity = rate(record.passes, "true passes")?;
     let specificity = rate(record.failures, "true failures")?;
     let power = sensitivity + specificity - 1.0;
@@ -89,7 +104,7 @@ pub fn rogan_gladen(judged: Tally, record: &JudgeRecord) -> Result<CorrectedRate
     }
     let uncut = (measured + specificity - 1.0) / power;
     let variance = |rate: f64, tally: Tally| rate * (1.0 - rate) / tally.trials() as f64;
-    let sum = variance(measured, judged)
+    let sum = measured * (1.0 - measured) / items
         + uncut * uncut * variance(sensitivity, record.passes)
         + (1.0 - uncut).powi(2) * variance(specificity, record.failures);
     Ok(CorrectedRate {

@@ -440,7 +440,10 @@ fn choose_ratio(part: u64, whole: u64, k: u64) -> f64 {
 }
 
 /// The z that leaves (1 − level)/2 in each tail.
-pub(super) fn level_quantile(level: f64) -> Result<f64, Error> {
+///
+/// # Errors
+/// [`Error::OutOfRange`] if `level` is not in (0, 1).
+pub fn level_quantile(level: f64) -> Result<f64, Error> {
     error::open_unit("confidence level", level)?;
     Ok(normal_upper_quantile(0.5 * (1.0 - level)))
 }

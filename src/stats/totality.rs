@@ -9,7 +9,9 @@ use super::agreement::{
     Confusion, Scale, Weights, cohen_kappa, gwet_ac1, kappa_interval, krippendorff_alpha,
 };
 use super::association::{mean_difference, spearman};
-use super::calibration::{JudgeRecord, LabelledItem, powered_mean, rogan_gladen, sensitivity};
+use super::calibration::{
+    JudgeRecord, LabelledItem, powered_mean, rogan_gladen, rogan_gladen_rate, sensitivity,
+};
 use super::drift::{Week, chi_square, ewma, ks_two_sample, stability_index};
 use super::mean::{
     Estimate, Sample, effective_n, needs_guard, p_guarded, p_noninferior, paired_t, sign_flip,
@@ -206,6 +208,9 @@ proptest! {
             .zip(&others)
             .map(|(&human, &judge)| LabelledItem { human, judge })
             .collect();
+        if let Ok(found) = rogan_gladen_rate(level, level, &JudgeRecord { passes, failures }) {
+            prop_assert!(is_number(&[found.rate, found.uncut, found.standard_error]));
+        }
         prop_assert!(powered_mean(&items, &others, level).map_or(true, |mean| is_interval(mean.interval)));
     }
 

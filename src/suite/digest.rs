@@ -16,6 +16,9 @@ pub struct Referenced {
     pub judges: BTreeMap<String, Digest>,
     /// The digests of rules files and cassettes, by path.
     pub files: BTreeMap<String, Digest>,
+    /// The digest of the record that a gating judge is trusted by, by the same names; only where the
+    /// policy asks for one.
+    pub calibrations: BTreeMap<String, Digest>,
 }
 
 /// The suite with presets and defaults resolved, each judge replaced by its hash and `rules` and
@@ -61,6 +64,10 @@ pub fn resolved(suite: &Suite, referenced: &Referenced) -> Value {
     // Only a flag sets it: a suite as it stands keeps its digest.
     if let (Some(fields), Some(candidate)) = (resolved.as_object_mut(), &suite.candidate_model) {
         fields.insert("candidate_model".to_owned(), model(candidate, referenced));
+    }
+    let trusted = json!(referenced.calibrations);
+    if let Some(fields) = resolved.as_object_mut().filter(|_| trusted != json!({})) {
+        fields.insert("calibrations".to_owned(), trusted);
     }
     resolved
 }

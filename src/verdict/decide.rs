@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::calibration::Judges;
 use super::policy::{OnInconclusive, Policy};
 use super::reason::{self, Account};
 use super::rule::{Decision, FamilyNote, MissingNote, RuleVerdict, Verdict};
@@ -33,6 +34,8 @@ pub struct DecisionContext<'a> {
     pub offline: bool,
     /// What the comparison pays for standing among several of one command.
     pub among: Among,
+    /// What is known of the run's judges.
+    pub judges: Judges<'a>,
 }
 
 /// The reason to end that is no accident: nothing to come could change the verdict.
@@ -54,6 +57,12 @@ impl<'a> DecisionContext<'a> {
             filter: run.header.filter.as_deref(),
             offline: run.header.offline,
             among: Among::bonferroni(run.header.matrix.len()),
+            judges: Judges {
+                calibrations: &run.header.calibrations,
+                at: Some(run.started_at),
+                served: &run.judges_served,
+                fails_without: false,
+            },
         }
     }
 }

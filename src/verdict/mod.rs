@@ -1,6 +1,7 @@
 //! Policy and decision: what was asked of the candidate, and whether the evidence shows it. The
 //! only place where a verdict is formed.
 
+pub mod calibration;
 pub mod decide;
 pub mod drift;
 pub mod early;
@@ -12,6 +13,7 @@ pub mod rule;
 mod rules;
 pub mod several;
 
+pub use calibration::{JudgeCheck, Judges, RequireCalibration};
 pub use decide::{DecisionContext, decide};
 pub use planning::what_can_it_show;
 pub use planning::{Foresight, PLANNED_CHURN, PlanWarning, cases_wanted, plan_warnings};

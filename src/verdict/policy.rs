@@ -5,6 +5,7 @@ mod decode;
 
 use serde_json::{Map, Value, json};
 
+use super::calibration::RequireCalibration;
 use crate::analysis::{Amount, Measure};
 use crate::base::node::json_number;
 use crate::chat::AnswerFault;
@@ -34,6 +35,8 @@ pub struct Policy {
     pub tolerate_within_margin: bool,
     /// Whether a loss may end the run before all cases are asked.
     pub early_stop: EarlyStop,
+    /// How well gating judges have to agree with people; `None` asks for nothing.
+    pub require_calibration: Option<RequireCalibration>,
     /// Absolute floor of the candidate's pass rate.
     pub min_pass_rate: Option<f64>,
     /// Further metrics, by name.
@@ -190,6 +193,7 @@ impl Policy {
             max_missing: 0.05,
             tolerate_within_margin: false,
             early_stop: EarlyStop::None,
+            require_calibration: None,
             min_pass_rate: None,
             metrics: Vec::new(),
         }
@@ -232,6 +236,9 @@ impl Policy {
             "early_stop": self.early_stop.as_str(),
         });
         if let Some(object) = policy.as_object_mut() {
+            if let Some(required) = self.require_calibration {
+                object.insert("require_calibration".to_owned(), required.to_json());
+            }
             if let Some(floor) = self.min_pass_rate {
                 object.insert("min_pass_rate".to_owned(), json_number(floor));
             }

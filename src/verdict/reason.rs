@@ -62,6 +62,10 @@ impl Account<'_> {
             Part::MustPass => Some("must-pass".to_owned()),
             Part::Rate => Some("pass-rate".to_owned()),
             Part::Floor => Some("min-pass-rate".to_owned()),
+            Part::Judge(index) => {
+                let judge = self.scenario.judges.get(index)?;
+                Some(format!("calibration:{}", judge.scorer))
+            }
             Part::Judged(index) => self.scenario.judged.get(index).map(|rule| rule.id.clone()),
         }
     }

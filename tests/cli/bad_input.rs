@@ -122,8 +122,8 @@ fn what_a_suite_names() {
     refused(
         suite,
         "scorers:",
-        "policy: { require_calibration: { min_kappa: 0.6 } }\nscorers:",
-        &["not built yet"],
+        "policy: { require_calibration: { min_kapa: 0.6 } }\nscorers:",
+        &["did you mean `min_kappa`"],
     );
 }
 

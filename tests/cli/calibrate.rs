@@ -319,3 +319,212 @@ fn what_can_not_be_calibrated_is_said() {
     let ran = sandbox.gate(&["calibrate", "judges/polite@v1", "--labels", "none.jsonl"]);
     ran.exits(2).says("none.jsonl");
 }
+
+const REQUIRED: &str =
+    "policy: { preset: promote, require_calibration: { min_kappa: 0.6, min_labels: 50 } }";
+
+fn compare(sandbox: &Sandbox, pair: [&str; 2]) -> (i32, Value) {
+    let ran = sandbox.gate(&["compare", pair[0], pair[1], "--json", "r.json"]);
+    (ran.code, sandbox.json("r.json"))
+}
+
+fn rule<'r>(result: &'r Value, id: &str) -> &'r Value {
+    let rules = result["suites"][0]["rules"].as_array().unwrap();
+    rules.iter().find(|rule| rule["id"] == id).unwrap()
+}
+
+#[test]
+fn a_judge_without_calibration_neither_passes_nor_fails_a_candidate() {
+    let sandbox = project(REQUIRED);
+    // v2 answers `fine` and passes everywhere, v1 fails everywhere.
+    for pair in [["v1", "v2"], ["v2", "v1"]] {
+        let (code, result) = compare(&sandbox, pair);
+        assert_eq!(
+            (code, &result["verdict"]),
+            (4, &Value::from("inconclusive"))
+        );
+        let calibration = rule(&result, "calibration:polite");
+        assert_eq!(calibration["verdict"], "inconclusive");
+        let reason = calibration["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("gate calibrate judges/polite@v1 --labels FILE"),
+            "{reason}"
+        );
+        assert!(reason.contains(RECORD), "{reason}");
+        let rate = rule(&result, "pass-rate");
+        assert_ne!(
+            rate["verdict"], "fail",
+            "the metric is reported, and does not decide"
+        );
+        assert_eq!(rate["pairs"]["n"], 60);
+    }
+    let lint = sandbox.gate(&["lint"]);
+    assert_eq!(lint.code, 0, "{}", lint.stderr);
+    assert!((lint.stdout + &lint.stderr).contains("uncalibrated-judge"));
+}
+
+#[test]
+fn a_calibrated_judge_gates_and_its_error_is_carried_into_the_report() {
+    let sandbox = project(REQUIRED);
+    sandbox.write("labels.jsonl", &labels([46, 4, 5, 45]));
+    sandbox.gate(&COMMAND).exits(0);
+    let (code, result) = compare(&sandbox, ["v1", "v2"]);
+    assert_eq!((code, &result["verdict"]), (0, &Value::from("pass")));
+    assert_eq!(rule(&result, "calibration:polite")["verdict"], "pass");
+    let suite = &result["suites"][0];
+    let known = &suite["calibrations"][0];
+    assert_eq!(known["record"], RECORD);
+    let record = sandbox.read(RECORD);
+    assert!(known["digest"].as_str().unwrap().starts_with("sha256:"));
+    close(&known["sensitivity"], 0.92);
+    // Every answer of v2 passes: (1 + 0.9 - 1)/(0.92 + 0.9 - 1) is above 1 and is cut.
+    let corrected = &suite["corrected"];
+    assert_eq!(corrected[1]["arm"], "candidate");
+    close(&corrected[1]["pass_rate"], 1.0);
+    close(&corrected[1]["corrected"], 1.0);
+    assert_eq!(corrected[1]["method"], "rogan-gladen");
+    let (code, result) = compare(&sandbox, ["v2", "v1"]);
+    assert_eq!((code, &result["verdict"]), (1, &Value::from("fail")));
+    let shown = sandbox.gate(&["report", "last", "--no-gate", "--markdown", "r.md"]);
+    shown.exits(0).prints("as judged");
+    assert!(sandbox.read("r.md").contains("as judged"));
+    let digest = suite["suite_digest"].clone();
+
+    // Another record is another gate.
+    sandbox.write(
+        RECORD,
+        &record.replacen("\"errored\": 0", "\"errored\": 1", 1),
+    );
+    let (_, edited) = compare(&sandbox, ["v1", "v2"]);
+    assert_ne!(edited["suites"][0]["suite_digest"], digest);
+    assert_eq!(result["suites"][0]["suite_digest"], digest);
+}
+
+#[test]
+fn a_weak_stale_or_foreign_calibration_does_not_count() {
+    let sandbox = project(REQUIRED);
+    let reason = |sandbox: &Sandbox| {
+        let (code, result) = compare(sandbox, ["v1", "v2"]);
+        assert_eq!(code, 4);
+        rule(&result, "calibration:polite")["reason"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    sandbox.write("labels.jsonl", &labels([10, 0, 0, 10]));
+    sandbox.gate(&COMMAND).exits(0);
+    assert!(reason(&sandbox).contains("20 labelled examples, 50 are asked for"));
+    sandbox.write("labels.jsonl", &labels([30, 20, 20, 30]));
+    sandbox.gate(&COMMAND).exits(0);
+    assert!(reason(&sandbox).contains("kappa with people is 0.20, 0.6 is asked for"));
+    sandbox.write("labels.jsonl", &labels([50, 0, 0, 50]));
+    sandbox.gate(&COMMAND).exits(0);
+    let good = sandbox.read(RECORD);
+    let date = sandbox.json(RECORD)["date"].as_str().unwrap().to_owned();
+    sandbox.write(RECORD, &good.replace(&date, "2020-01-01T00:00:00Z"));
+    assert!(reason(&sandbox).contains("days old, 90 are allowed"));
+    sandbox.write(
+        RECORD,
+        &good.replacen("\"kappa\": 1.0", "\"kappa\": 0.1", 1),
+    );
+    assert_eq!(
+        compare(&sandbox, ["v1", "v2"]).0,
+        0,
+        "figures beside the verdicts are not believed"
+    );
+    sandbox.write(RECORD, &good);
+    let judge = JUDGE.replace("polite?", "kind?");
+    sandbox.write("prompts/judges/polite/v1.yaml", &judge);
+    assert!(reason(&sandbox).contains("of other content"));
+    sandbox.write("prompts/judges/polite/v1.yaml", JUDGE);
+    sandbox.write(
+        RECORD,
+        &good.replace("gate/calibration@1", "gate/calibration@9"),
+    );
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(2)
+        .says("gate/calibration@9")
+        .says(&format!("{RECORD}:2"));
+}
+
+#[test]
+fn what_other_scorers_find_fails_whatever_the_judge_is_like() {
+    let sandbox = project(REQUIRED);
+    let suite = sandbox.read("evals/mail.yaml");
+    sandbox.write(
+        "evals/mail.yaml",
+        &suite.replace("scorers: [", "scorers: [{ type: contains, value: fine }, "),
+    );
+    let (code, result) = compare(&sandbox, ["v2", "v1"]);
+    assert_eq!((code, &result["verdict"]), (1, &Value::from("fail")));
+    assert_eq!(rule(&result, "pass-rate")["verdict"], "fail");
+    assert_eq!(
+        rule(&result, "calibration:polite")["verdict"],
+        "inconclusive"
+    );
+}
+
+#[test]
+fn only_labels_with_the_scorers_criteria_count() {
+    let sandbox = project(REQUIRED);
+    let suite = sandbox.read("evals/mail.yaml");
+    sandbox.write(
+        "evals/mail.yaml",
+        &suite.replace("judge: judges/polite@v1", "criteria: It is kind."),
+    );
+    let label = |criteria: &str| {
+        let mut rows = String::new();
+        for n in 0..60 {
+            let (word, pass) = if n % 2 == 0 {
+                ("fine", true)
+            } else {
+                ("poor", false)
+            };
+            let _ = writeln!(
+                rows,
+                "{{\"id\": \"p{n}\", \"answer\": \"{word}\", \"criteria\": \"{criteria}\", \"pass\": {pass}}}"
+            );
+        }
+        sandbox.write("labels.jsonl", &rows);
+        let calibrate = ["calibrate", "gate/rubric@v1", "--labels", "labels.jsonl"];
+        sandbox.gate(&calibrate).exits(0);
+    };
+    label("It is short.");
+    let (code, result) = compare(&sandbox, ["v1", "v2"]);
+    assert_eq!(code, 4);
+    let reason = rule(&result, "calibration:polite")["reason"]
+        .as_str()
+        .unwrap();
+    assert!(reason.contains("no label carries its criteria"), "{reason}");
+    label("It is kind.");
+    assert_eq!(compare(&sandbox, ["v1", "v2"]).0, 0);
+}
+
+#[test]
+fn labels_of_the_very_answers_correct_by_the_powered_mean() {
+    let sandbox = project("");
+    let mut rows = String::new();
+    for n in 0..20 {
+        let pass = n % 4 != 0;
+        let _ = writeln!(
+            rows,
+            "{{\"id\": \"c{n}\", \"answer\": \"fine, question {n}\", \"pass\": {pass}}}"
+        );
+    }
+    sandbox.write("labels.jsonl", &rows);
+    sandbox.gate(&COMMAND).exits(0);
+    let (_, result) = compare(&sandbox, ["v1", "v2"]);
+    let corrected = &result["suites"][0]["corrected"];
+    let candidate = corrected
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["arm"] == "candidate");
+    let candidate = candidate.unwrap();
+    assert_eq!(candidate["method"], "ppi++");
+    assert_eq!(candidate["labels"], 20);
+    close(&candidate["pass_rate"], 1.0);
+    // The judge passes all, people three in four.
+    close(&candidate["corrected"], 0.75);
+}

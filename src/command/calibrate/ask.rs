@@ -225,6 +225,7 @@ fn header(
             judge: Some(judge),
             members: Vec::new(),
         }],
+        calibrations: Vec::new(),
         dataset: DatasetHeader {
             path: asked.shown.to_owned(),
             digest: labels,

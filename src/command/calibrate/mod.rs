@@ -3,6 +3,7 @@
 
 mod ask;
 mod choose;
+pub mod known;
 mod labels;
 mod record;
 mod work;

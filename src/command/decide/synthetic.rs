@@ -145,6 +145,7 @@ fn header(
         },
         candidate_model: None,
         matrix: Vec::new(),
+        calibrations: Vec::new(),
         scorers: if scored { vec![scorer] } else { Vec::new() },
         dataset: DatasetHeader {
             path,

@@ -7,6 +7,7 @@ use super::look;
 use super::place::Place;
 use crate::base::{Diagnostics, Digest, Name};
 use crate::chat::{ModelSpec, ProviderKind};
+use crate::command::calibrate::known;
 use crate::command::endpoints::Endpoints;
 use crate::command::outcome::{SuiteRun, Texts};
 use crate::command::run::decide_run;
@@ -96,8 +97,8 @@ fn requirement(
     let data = dataset::load(project, suite, prompts, &mut found)?;
     let cases = data.as_ref().map_or(&[][..], |data| data.cases.as_slice());
     let own = prepare::own_scorers(suite, cases, &mut found);
-    let own = own.values().flatten();
-    let judges = judges::load(project, suite, own, model, &mut found)?;
+    let scorers = own.values().flatten();
+    let judges = judges::load(project, suite, scorers, model, &mut found)?;
     let mut endpoints = Endpoints::new(project);
     let asked = judges.values().map(|judge| &judge.model);
     for spec in std::iter::once(model).chain(asked) {
@@ -112,10 +113,17 @@ fn requirement(
         .map(|(name, judge)| (name.clone(), judge.judge.version().hash))
         .collect();
     let by_name = hashes.clone();
-    let referenced = Referenced {
+    let mut referenced = Referenced {
         judges: hashes,
         files: endpoints.files.clone(),
+        calibrations: BTreeMap::new(),
     };
+    let scorers = suite.scorers.iter().map(|scorer| (scorer, Vec::new()));
+    let mut uses: known::Uses<'_> = scorers.collect();
+    uses.extend(own.values().flatten().map(|scorer| (scorer, Vec::new())));
+    let untold = known::Untold::LeftOut;
+    let calibrations = known::of_suite(project, suite, &judges, &uses, &referenced, untold)?;
+    referenced.calibrations = known::trusted(suite, &calibrations);
     Ok(Requirement {
         suite: suite.name.clone(),
         model: model.name.clone(),

@@ -80,6 +80,7 @@ pub fn header(arms: &[(Arm, &str)], selected: usize, repeat: u32) -> RunHeader {
         },
         candidate_model: None,
         matrix: Vec::new(),
+        calibrations: Vec::new(),
         scorers: vec![ScorerHeader {
             name: "equals".into(),
             kind: "equals".into(),

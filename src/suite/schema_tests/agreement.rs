@@ -52,8 +52,7 @@ fn every_object_of_a_schema_has_a_place() {
             .into_iter()
             .map(|(at, _)| at)
             .collect();
-        // No reader takes it yet; and a case's scorers are the suite's to the letter.
-        objects.remove("/$defs/policy/properties/require_calibration");
+        // A case's scorers are the suite's to the letter.
         objects.retain(|at| kind != Kind::Dataset || !at.starts_with("/$defs/scorer-"));
         // No reader lists the one key of a transform.
         objects.retain(|at| !at.starts_with("/$defs/transform/"));
@@ -283,7 +282,7 @@ fn values(kind: Kind) -> Vec<Value> {
 fn excused(place: &Place, key: &str, value: &Value) -> bool {
     match key {
         // The reader says no more than that they are not built yet.
-        "extends" | "require_calibration" => true,
+        "extends" => true,
         // Whether the default is one of the variable's own words is beyond a schema.
         "default" => place.object == "/$defs/variable-enum",
         // Nothing is written there; a slip, or a program's habit.

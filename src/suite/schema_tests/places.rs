@@ -120,6 +120,11 @@ fn suite() -> Vec<Place> {
         ),
         place("/$defs/policy", json!({"policy": {}}), "/policy"),
         place(
+            "/$defs/policy/properties/require_calibration",
+            json!({"policy": {"require_calibration": {}}}),
+            "/policy/require_calibration",
+        ),
+        place(
             "/$defs/scorer-factuality/properties/scores",
             json!({"scorers": [{"type": "factuality", "scores": {}}]}),
             "/scorers/0/scores",

@@ -1,9 +1,9 @@
-//! Reads a `policy` block: types, ranges, and what is not built yet.
+//! Reads a `policy` block: types and ranges.
 
 use super::{
     AMOUNTS, EarlyStop, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require,
 };
-use super::{SegmentPolicy, Statistic, TestChoice};
+use super::{RequireCalibration, SegmentPolicy, Statistic, TestChoice};
 use crate::base::decode::{Reader, Table, choices};
 use crate::base::{Node, text};
 use crate::chat::AnswerFault;
@@ -37,7 +37,9 @@ impl Policy {
         if let Some(node) = table.get("segments") {
             read_segments(reader, node, &mut policy.segments);
         }
-        refuse_unbuilt(reader, &mut table);
+        if let Some(node) = table.get("require_calibration") {
+            policy.require_calibration = RequireCalibration::decode(reader, node);
+        }
         if let Some(node) = table.get("metrics") {
             policy.metrics = read_metrics(reader, node);
         }
@@ -144,13 +146,6 @@ fn read_segments(reader: &mut Reader<'_>, node: &Node, segments: &mut SegmentPol
         segments.min_cases = cases;
     }
     table.finish(reader);
-}
-
-fn refuse_unbuilt(reader: &mut Reader<'_>, table: &mut Table<'_>) {
-    if let Some(node) = table.get("require_calibration") {
-        let message = "`require_calibration` is not built yet";
-        reader.error(node.span, "not-built-yet", message, "remove the key");
-    }
 }
 
 fn read_metrics(reader: &mut Reader<'_>, node: &Node) -> Vec<MetricRule> {

@@ -94,7 +94,9 @@ impl Account<'_> {
                 let rule = self.scenario.judged.get(index);
                 rule.map_or_else(String::new, |rule| self.judged_failure(rule))
             }
-            Some(Part::Rate) | None => format!("{candidate} may not replace {baseline}."),
+            Some(Part::Rate | Part::Judge(_)) | None => {
+                format!("{candidate} may not replace {baseline}.")
+            }
         }
     }
 
@@ -247,6 +249,10 @@ impl Account<'_> {
             }
             Some(Part::MustPass) => self.must_pass_message(),
             Some(Part::Floor) => self.floor_message(),
+            Some(Part::Judge(index)) => {
+                let judge = self.scenario.judges.get(index);
+                judge.map_or_else(String::new, |judge| self.sentence(&judge.reason))
+            }
             Some(Part::Rate) | None => String::new(),
         }
     }
@@ -285,6 +291,9 @@ impl Account<'_> {
 
     fn judged_doubt(&self, rule: &Judged) -> String {
         let (candidate, baseline) = (self.candidate(), self.baseline());
+        if rule.barred {
+            return format!("{}: {}; {BARRED}.", rule.id, self.change(rule));
+        }
         if rule.doubted.is_some() {
             return format!("{}.", self.missing_sentence());
         }
@@ -317,6 +326,9 @@ impl Account<'_> {
         )
     }
 }
+
+/// Why a loss does not fail the gate.
+pub(super) const BARRED: &str = "a significant loss, but a judge that may not gate found it";
 
 fn more_than_allowed(metric: &str) -> &'static str {
     match metric {

@@ -60,7 +60,7 @@ impl Account<'_> {
     fn named(&self, part: Part) -> Option<String> {
         match part {
             Part::MustPass => Some("must-pass cases".to_owned()),
-            Part::Rate => None,
+            Part::Rate | Part::Judge(_) => None,
             Part::Floor => Some("the least pass rate".to_owned()),
             Part::Judged(index) => {
                 let rule = self.scenario.judged.get(index)?;

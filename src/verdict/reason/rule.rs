@@ -1,7 +1,9 @@
 //! The result of each rule with its reason in one sentence.
 
 use super::Account;
+use super::message::BARRED;
 use super::phrase::{count, list, number, p_value, percent, points, points_long, ratio};
+use crate::verdict::calibration::JudgeCheck;
 use crate::verdict::policy::Require;
 use crate::verdict::rule::{Estimate, RuleResult, RuleVerdict};
 use crate::verdict::rules::absolute::{Floor, MustPass, Rate};
@@ -23,6 +25,7 @@ impl Account<'_> {
                 .map(|found| self.must_pass(found)),
             Part::Rate => self.scenario.rate.as_ref().map(|found| self.watched(found)),
             Part::Floor => self.scenario.floor.as_ref().map(|found| self.floor(found)),
+            Part::Judge(index) => self.scenario.judges.get(index).map(judge),
             Part::Judged(index) => self
                 .scenario
                 .judged
@@ -40,8 +43,8 @@ impl Account<'_> {
         RuleResult {
             id: "must-pass".to_owned(),
             metric: "pass".to_owned(),
-            verdict: found.verdict(),
-            reason: self.must_pass_reason(found),
+            verdict: self.scenario.unless_barred(found.verdict()),
+            reason: self.barred(found.verdict(), self.must_pass_reason(found)),
             gating: true,
             n: found.cases,
             case_ids: named
@@ -51,6 +54,14 @@ impl Account<'_> {
                 .collect(),
             ..RuleResult::default()
         }
+    }
+
+    /// A reason, with the word on a judge that may not gate where that takes a failure back.
+    fn barred(&self, verdict: RuleVerdict, reason: String) -> String {
+        if self.scenario.unless_barred(verdict) == verdict {
+            return reason;
+        }
+        format!("{reason}; {BARRED}")
     }
 
     /// Why the must-pass cases hold or not.
@@ -92,8 +103,8 @@ impl Account<'_> {
     fn floor(&self, found: &Floor) -> RuleResult {
         RuleResult {
             id: "min-pass-rate".to_owned(),
-            verdict: found.verdict(),
-            reason: self.floor_reason(found),
+            verdict: self.scenario.unless_barred(found.verdict()),
+            reason: self.barred(found.verdict(), self.floor_reason(found)),
             gating: true,
             alpha: Some(self.policy.alpha),
             required: Some(found.required),
@@ -200,6 +211,9 @@ impl Account<'_> {
         let change = self.change(rule);
         if let Some(without) = rule.doubted {
             return format!("{change}; {}", self.doubt(without));
+        }
+        if rule.barred {
+            return format!("{change}: {BARRED}");
         }
         let p = rule.p_adjusted.map_or_else(String::new, p_value);
         match rule.finding {
@@ -313,6 +327,27 @@ impl Account<'_> {
     /// Whether what is missing are pairs, and not cases of the candidate alone.
     pub(super) fn missing_pairs(&self) -> bool {
         !self.scenario.judged.is_empty()
+    }
+}
+
+/// What a rule says of a gating judge.
+fn judge(found: &JudgeCheck) -> RuleResult {
+    let interval = found.agreement.kappa_ci;
+    RuleResult {
+        id: format!("calibration:{}", found.scorer),
+        metric: "kappa".to_owned(),
+        verdict: found.verdict(),
+        reason: found.reason.clone(),
+        gating: true,
+        n: found.agreement.examples,
+        candidate_value: found.agreement.kappa,
+        ci: interval.map(|interval| Estimate {
+            low: interval.low,
+            high: interval.high,
+            level: interval.level,
+            method: "fleiss-cohen-everitt",
+        }),
+        ..RuleResult::default()
     }
 }
 

@@ -37,6 +37,8 @@ pub(in crate::verdict) struct Judged {
     pub evidence: Evidence,
     pub p_adjusted: Option<f64>,
     pub finding: Finding,
+    /// It fails, and rests on a judge that may not gate.
+    pub barred: bool,
     /// What it concluded without the missing pairs, where they cast doubt on it.
     pub doubted: Option<RuleVerdict>,
 }
@@ -82,6 +84,7 @@ impl Judged {
     pub(in crate::verdict) fn verdict(&self) -> RuleVerdict {
         match self.doubted {
             Some(_) => RuleVerdict::Inconclusive,
+            None if self.barred => RuleVerdict::Inconclusive,
             None => self.finding.verdict(),
         }
     }

@@ -9,6 +9,7 @@ use super::family::{Finding, Judged, Kind, conclude};
 use super::metrics::{self, Limited};
 use super::pass_rate::{self, Question};
 use crate::analysis::{Fill, Measure, Pairing, Segment, segments};
+use crate::verdict::calibration::JudgeCheck;
 use crate::verdict::decide::DecisionContext;
 use crate::verdict::early;
 use crate::verdict::policy::{Limit, Metric, MetricRule, Mode, Policy};
@@ -22,6 +23,10 @@ pub(in crate::verdict) struct Ground<'t> {
     pub seed: u64,
     among: Among,
     segments: Vec<Segment>,
+    /// The gating judges, where the policy asks how well they agree with people.
+    judges: Vec<JudgeCheck>,
+    /// What other scorers find stands, whatever the judges are like.
+    fails_without: bool,
     /// The evidence on amounts by name, which missing pairs do not change.
     amounts: Vec<(String, Evidence)>,
     scorers: &'t [Arc<str>],
@@ -34,6 +39,10 @@ pub(in crate::verdict) struct Scenario<'t> {
     /// The pass rate of a candidate alone, watched where no floor decides on it.
     pub rate: Option<Rate>,
     pub floor: Option<Floor>,
+    /// The gating judges, where the policy asks how well they agree with people.
+    pub judges: Vec<JudgeCheck>,
+    /// What other scorers find stands, whatever the judges are like.
+    pub fails_without: bool,
     pub judged: Vec<Judged>,
     pub family: FamilyNote,
 }
@@ -69,6 +78,8 @@ impl<'t> Ground<'t> {
             policy,
             seed,
             among: context.among,
+            judges: JudgeCheck::all(policy, &context.judges),
+            fails_without: context.judges.fails_without,
             scorers,
         }
     }
@@ -91,6 +102,7 @@ impl<'t> Ground<'t> {
         } else {
             conclude(&mut judged, policy, self.among)
         };
+        self.bar(&mut judged);
         let table = self.pairing.table;
         let is_watched = !table.has_baseline && !table.graded && policy.min_pass_rate.is_none();
         Scenario {
@@ -99,8 +111,25 @@ impl<'t> Ground<'t> {
             floor: policy
                 .min_pass_rate
                 .map(|floor| Floor::of(self.pairing, fill, floor, policy.level())),
+            judges: self.judges.clone(),
+            fails_without: self.fails_without,
             judged,
             family,
+        }
+    }
+
+    /// Marks what rests on a judge that may not gate.
+    fn bar(&self, judged: &mut [Judged]) {
+        let unfit = || self.judges.iter().filter(|judge| !judge.fit);
+        for rule in judged {
+            let score = rule.metric.strip_prefix("score.");
+            let rests = match rule.kind {
+                Kind::Main | Kind::Segment => unfit().next().is_some() && !self.fails_without,
+                Kind::Measure => unfit().any(|judge| score == judge.scorer.split('/').next()),
+                Kind::Amount => false,
+            };
+            let fails = rule.finding.verdict() == RuleVerdict::Fail;
+            rule.barred = rests && rule.gating && fails;
         }
     }
 
@@ -223,6 +252,7 @@ fn judged(id: String, metric: String, kind: Kind, limit: f64, evidence: Evidence
         evidence,
         p_adjusted: None,
         finding: Finding::Undecided,
+        barred: false,
         doubted: None,
     }
 }
@@ -238,6 +268,8 @@ pub(in crate::verdict) enum Part {
     Judged(usize),
     /// The floor.
     Floor,
+    /// The gating judge with this index.
+    Judge(usize),
 }
 
 impl Scenario<'_> {
@@ -255,6 +287,7 @@ impl Scenario<'_> {
         parts.extend(self.rate.as_ref().map(|_| Part::Rate));
         parts.extend((0..first).map(Part::Judged));
         parts.extend(self.floor.as_ref().map(|_| Part::Floor));
+        parts.extend((0..self.judges.len()).map(Part::Judge));
         parts.extend((first..self.judged.len()).map(Part::Judged));
         parts
     }
@@ -262,9 +295,16 @@ impl Scenario<'_> {
     /// What a rule says towards the gate's verdict; `None` where it has no say.
     pub(in crate::verdict) fn vote(&self, part: Part) -> Option<RuleVerdict> {
         match part {
-            Part::MustPass => self.must_pass.as_ref().map(MustPass::verdict),
+            Part::MustPass => self
+                .must_pass
+                .as_ref()
+                .map(|found| self.unless_barred(found.verdict())),
+            Part::Judge(index) => self.judges.get(index).map(JudgeCheck::verdict),
             Part::Rate => None,
-            Part::Floor => self.floor.as_ref().map(Floor::verdict),
+            Part::Floor => self
+                .floor
+                .as_ref()
+                .map(|found| self.unless_barred(found.verdict())),
             Part::Judged(index) => {
                 let rule = self.judged.get(index).filter(|rule| rule.gating)?;
                 let verdict = rule.verdict();
@@ -274,6 +314,18 @@ impl Scenario<'_> {
                     Kind::Main | Kind::Measure | Kind::Amount => Some(verdict),
                 }
             }
+        }
+    }
+
+    /// What an absolute rule says: one on passes can not fail by a judge that may not gate.
+    pub(in crate::verdict) fn unless_barred(&self, verdict: RuleVerdict) -> RuleVerdict {
+        let barred = self.judges.iter().any(|judge| !judge.fit) && !self.fails_without;
+        match verdict {
+            RuleVerdict::Fail if barred => RuleVerdict::Inconclusive,
+            RuleVerdict::Pass
+            | RuleVerdict::Fail
+            | RuleVerdict::Inconclusive
+            | RuleVerdict::Skipped => verdict,
         }
     }
 
