@@ -41,7 +41,7 @@ carried=v$(sed -n '/^version = /{s/.*"\(.*\)".*/\1/p;q;}' "$GITHUB_ACTION_PATH/C
 
 sources=$(
   cd "$GITHUB_ACTION_PATH"
-  find Cargo.toml Cargo.lock src -type f | LC_ALL=C sort | while IFS= read -r file; do
+  find Cargo.toml Cargo.lock checksums.txt src -type f | LC_ALL=C sort | while IFS= read -r file; do
     printf '%s\n' "$file"
     cat "$file"
   done | git hash-object --stdin

@@ -247,6 +247,7 @@ install() {
   code=0
   log=$(env GATE_ROOT="$work/tools" GITHUB_OUTPUT="$work/run/outputs" GITHUB_ACTION_PATH="$root" RUNNER_OS=Linux "$@" bash "$steps/install.sh" 2>&1) || code=$?
 }
+mkdir -p "$work/run"
 install IN_COMMAND=install IN_CHECKSUM=
 check 'a binary in place is used' test "$(last bin-path)" = "$work/tools/bin/gate"
 check 'install forms no verdict' ends 0 skipped
@@ -255,6 +256,62 @@ check 'the right checksum passes' test "$code" = 0
 install IN_COMMAND=compare IN_CHECKSUM="$(printf '%064d' 0)"
 check 'a wrong checksum stops' ends 2 error
 check 'before the path is known' test -z "$(last bin-path)"
+
+# --- A released binary: packed as the release packs it, "fetched" by a fake curl, checked against the action's table.
+mkdir -p "$work/manual/man" "$work/manual/completions" "$work/fake" "$work/action/.github"
+echo '.TH gate 1' >"$work/manual/man/gate.1"
+release=gate-v9.9.9-x86_64-unknown-linux-musl
+bash "$root/.github/release/package.sh" "$work/gate" "$work/manual" "$release" "$work/archives"
+bash "$root/.github/release/package.sh" "$work/gate" "$work/manual" "$release" "$work/again"
+check 'equal input gives an equal archive' cmp -s "$work/archives/$release.tar.gz" "$work/again/$release.tar.gz"
+check 'the archive has man pages, licences and the change log' \
+  test "$(tar -tzf "$work/archives/$release.tar.gz" | grep -c -E "^$release/(gate|man/gate.1|LICENSE-MIT|LICENSE-APACHE|CHANGELOG.md)$")" = 5
+for tool in curl cargo; do
+  printf '#!/usr/bin/env bash\n"fake_%s" "$@"\n' "$tool" >"$work/fake/$tool"
+  chmod +x "$work/fake/$tool"
+done
+fake_curl() {
+  printf '%s\n' "$@" >"$FAKE_SEEN/curl"
+  [[ -n ${FAKE_ARCHIVE:-} ]] || return 22
+  while [[ $1 != --output ]]; do shift; done
+  cp "$FAKE_ARCHIVE" "$2"
+}
+fake_cargo() {
+  printf '%s\n' "$@" >"$FAKE_SEEN/cargo"
+  env >"$FAKE_SEEN/cargo-env"
+  while [[ $1 != --root ]]; do shift; done
+  mkdir -p "$2/bin"
+  cp "$FAKE_BUILT" "$2/bin/gate"
+}
+export -f fake_curl fake_cargo
+# fetch NAME=VALUE...: installs into an empty place, with the fake tools.
+fetch() {
+  rm -rf "$work/empty" "$work/run"
+  mkdir -p "$work/empty" "$work/run"
+  install PATH="$work/fake:$PATH" GATE_ROOT="$work/empty" GITHUB_ACTION_PATH="$work/action" RUNNER_ARCH=X64 \
+    FAKE_SEEN="$work/run" FAKE_BUILT="$work/gate" IN_VERSION=v9.9.9 IN_COMMAND=install IN_CHECKSUM= "$@"
+}
+sum=$(sha256sum "$work/archives/$release.tar.gz" | cut -d ' ' -f 1)
+printf '# a table\n%s  %s.tar.gz\n' "$sum" "$release" >"$work/action/checksums.txt"
+fetch FAKE_ARCHIVE="$work/archives/$release.tar.gz"
+check 'a released binary is installed' cmp -s "$(last bin-path)" "$work/gate"
+check 'from the release of its version' grep -q "/promptgate/gate/releases/download/v9.9.9/$release.tar.gz$" "$work/run/curl"
+check 'and nothing is built' test ! -e "$work/run/cargo"
+fetch FAKE_ARCHIVE="$work/gate"
+check 'an archive with a wrong checksum stops' ends 3 error
+check 'is not unpacked' test ! -e "$work/empty/bin/gate"
+check 'and nothing is built in its place' test ! -e "$work/run/cargo"
+check 'and is told of' says 'has checksum'
+fetch OPENAI_API_KEY=secret GH_TOKEN=secret
+check 'what cannot be fetched is built' test -e "$work/run/cargo"
+check 'with all that releases carry' grep -q -x full "$work/run/cargo"
+check 'without the keys of the caller' test -z "$(grep secret "$work/run/cargo-env")"
+fetch RUNNER_OS=Linux RUNNER_ARCH=RISCV FAKE_ARCHIVE="$work/archives/$release.tar.gz"
+check 'a machine without a release builds' test -e "$work/run/cargo"
+check 'and fetches nothing' test ! -e "$work/run/curl"
+: >"$work/action/checksums.txt"
+fetch FAKE_ARCHIVE="$work/archives/$release.tar.gz"
+check 'a version without checksums builds' test -e "$work/run/cargo"
 
 # --- The action itself: every input that a script reads is handed to its step, and none is written into a script.
 declared() { awk -v script="$1" '/^    - name:/ { block = "" } { block = block $0 "\n" } $0 ~ script { keep = 1 } /^$/ { if (keep) printf "%s", block; keep = 0; block = "" } END { if (keep) printf "%s", block }' "$root/action.yml"; }
