@@ -24,17 +24,38 @@ const MAX_NODES: usize = 5_000_000;
 /// All findings of the file: a syntax error ends the reading, while duplicate keys, keys that are
 /// no text and integers beyond 2^53 - 1 are collected.
 pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
+    read(source, Dialect::Ours)
+}
+
+/// Reads the one document of another tool's file, where merge keys and keys that are numbers or
+/// booleans are allowed. Bounds are the same.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_foreign(source: &Arc<Source>) -> Result<Node, Diagnostics> {
+    read(source, Dialect::Foreign)
+}
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Ours,
+    Foreign,
+}
+
+fn read(source: &Arc<Source>, dialect: Dialect) -> Result<Node, Diagnostics> {
     if source.text.len() > MAX_BYTES {
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
         let diagnostic = Diagnostic::error("too-large", message).at(source, Span::default());
         return Err(diagnostic.help("keep large datasets as JSONL").into());
     }
     let parsed: Result<Option<Spanned<Raw>>, _> =
-        serde_saphyr::from_str_with_options(&source.text, options());
+        serde_saphyr::from_str_with_options(&source.text, options(dialect));
     match parsed {
         Ok(Some(raw)) => {
             let mut converter = Converter {
                 source,
+                dialect,
                 diagnostics: Diagnostics::new(),
             };
             let node = converter.node(raw);
@@ -51,11 +72,15 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
     }
 }
 
-fn options() -> serde_saphyr::Options {
+fn options(dialect: Dialect) -> serde_saphyr::Options {
+    let merge_keys = match dialect {
+        Dialect::Ours => MergeKeyPolicy::Error,
+        Dialect::Foreign => MergeKeyPolicy::Merge,
+    };
     serde_saphyr::options! {
         strict_booleans: true,
         reject_unsupported_tags: true,
-        merge_keys: MergeKeyPolicy::Error,
+        merge_keys: merge_keys,
         // Both of two equal keys reach the visitor, which reports them with their places.
         duplicate_keys: DuplicateKeyPolicy::LastWins,
         with_snippet: false,
@@ -206,6 +231,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 
 struct Converter<'a> {
     source: &'a Arc<Source>,
+    dialect: Dialect,
     diagnostics: Diagnostics,
 }
 
@@ -256,12 +282,23 @@ impl Converter<'_> {
         }
     }
 
+    /// A key as text; another tool's may be a number or boolean, which is taken as written.
+    fn key(&self, key: Raw, span: Span) -> Option<String> {
+        match (key, self.dialect) {
+            (Raw::Text(text), _) => Some(text),
+            (Raw::Number(_) | Raw::Bool(_), Dialect::Foreign) => {
+                self.source.text.get(span.start..span.end).map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
+
     fn entries(&mut self, raw: Vec<(Spanned<Raw>, Spanned<Raw>)>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::with_capacity(raw.len());
         for (key, value) in raw {
             let key_span = span_of(self.source, &key.referenced);
             let value = self.node(value);
-            let Raw::Text(key) = key.value else {
+            let Some(key) = self.key(key.value, key_span) else {
                 self.error(
                     "key-type",
                     "a key must be text".to_owned(),
@@ -319,6 +356,17 @@ mod tests {
             read("a: 1\nb: {x: 1, x: 2}\na: 3\n").unwrap_err(),
             "duplicate-key@Some((2, 11)) duplicate-key@Some((3, 1))"
         );
+    }
+
+    #[test]
+    fn another_tools_file_may_merge_and_have_numbers_as_keys() {
+        let text = "a: &a { x: 1, y: 2 }\nb: { <<: *a, y: 3 }\n1: one\n";
+        let node = parse_foreign(&Source::new("t", text)).unwrap();
+        assert_eq!(
+            node.to_json(),
+            serde_json::json!({"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "1": "one"})
+        );
+        assert!(parse(&Source::new("t", text)).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod experiment;
 mod features;
 mod gate;
 pub mod github;
+mod import;
 mod inspect;
 pub mod output;
 mod planning;

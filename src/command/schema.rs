@@ -20,3 +20,12 @@ pub fn find(name: &str) -> Option<&'static str> {
         .find(|(known, _)| *known == name)
         .map(|(_, text)| *text)
 }
+
+/// The line that tells an editor which schema a YAML file of ours has.
+#[must_use]
+pub fn modeline(name: &str) -> String {
+    format!(
+        "# yaml-language-server: $schema=https://raw.githubusercontent.com/promptgate/gate/v{}/docs/schema/{name}.json\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}

@@ -291,6 +291,12 @@ pub fn write_new(path: &Utf8Path, bytes: &[u8]) -> Result<(), FsError> {
     sync_folder(path).map_err(error)
 }
 
+/// Takes back a file that a command wrote and can not keep.
+pub fn remove(path: &Utf8Path) {
+    // It is a courtesy: what failed is said anyway.
+    let _ = std::fs::remove_file(path);
+}
+
 /// Appends to a file, which is made where it is not there, and waits until it is on the disk.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ mod demo;
 mod drift;
 mod faults;
 mod first_use;
+mod import;
 mod inspect;
 mod langfuse;
 mod judge;

@@ -4,6 +4,7 @@ mod cache;
 mod calibrate;
 mod drift;
 mod gate;
+mod import;
 mod prompt;
 mod root;
 mod statistics;
@@ -15,6 +16,7 @@ pub use gate::{
     CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, PermissionArgs, ReportArgs, ReportFiles,
     RunArgs, SelectArgs, ShowArgs, SuiteArgs,
 };
+pub use import::{ImportArgs, ImportCommand, PromptfooArgs};
 pub use prompt::{ActorArgs, PromptArgs, PromptCommand};
 pub use root::{Cli, Command, Global, Stop, description, parse};
 pub use statistics::{AbArgs, DecideArgs, PowerArgs, RiskArgs, SimulateArgs};

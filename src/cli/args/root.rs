@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    AbArgs, CacheCommand, CalibrateArgs, CompareArgs, DecideArgs, DriftArgs, LintArgs, MergeArgs,
-    PowerArgs, PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
+    AbArgs, CacheCommand, CalibrateArgs, CompareArgs, DecideArgs, DriftArgs, ImportArgs, LintArgs, MergeArgs, PowerArgs, PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
 };
 use crate::cli::exit::Exit;
 use crate::cli::features;
@@ -118,6 +117,11 @@ pub enum Command {
         after_help = "Examples:\n  gate prompt diff v7 v8\n  gate prompt promote support-triage@v8\n  gate prompt rollback support-triage --why \"wrong labels\""
     )]
     Prompt(PromptArgs),
+    /// Convert another tool's files, and say what could not be carried over.
+    #[command(
+        after_help = "Examples:\n  gate import promptfoo promptfooconfig.yaml\n  gate import promptfoo promptfooconfig.yaml --lint-only"
+    )]
+    Import(ImportArgs),
     /// The response cache.
     #[command(
         subcommand,

@@ -1,0 +1,33 @@
+//! `gate import`: files of other tools become a project of ours, with a ledger of what was carried
+//! over, what means something else now, and what was dropped.
+
+mod assertion;
+mod config;
+mod csv_tests;
+mod emit;
+mod expected;
+mod files;
+mod javascript;
+mod judging;
+mod kinds;
+mod ledger;
+mod lint;
+mod merged;
+mod models;
+mod names;
+mod nunjucks;
+mod params;
+mod pattern;
+mod project;
+mod prompts;
+mod scripts;
+mod suite;
+mod tests_of;
+mod token;
+mod types;
+mod variables;
+mod written;
+
+pub use ledger::{Fate, Finding, Ledger, Place};
+pub use lint::lint;
+pub use project::{Imported, Wanted, convert};

@@ -1,0 +1,168 @@
+//! The words of promptfoo's config: types of assertions, and the keys at each place, as its schema
+//! of version 0.121 has them.
+
+/// Every type of assertion, without `not-`.
+pub const ASSERTIONS: [&str; 71] = [
+    "agent-rubric",
+    "answer-relevance",
+    "bleu",
+    "classifier",
+    "contains",
+    "contains-all",
+    "contains-any",
+    "contains-html",
+    "contains-json",
+    "contains-sql",
+    "contains-xml",
+    "context-faithfulness",
+    "context-recall",
+    "context-relevance",
+    "conversation-relevance",
+    "cost",
+    "ends-with",
+    "equals",
+    "factuality",
+    "finish-reason",
+    "g-eval",
+    "gleu",
+    "guardrails",
+    "human",
+    "icontains",
+    "icontains-all",
+    "icontains-any",
+    "is-html",
+    "is-json",
+    "is-refusal",
+    "is-sql",
+    "is-valid-function-call",
+    "is-valid-openai-function-call",
+    "is-valid-openai-tools-call",
+    "is-xml",
+    "javascript",
+    "latency",
+    "levenshtein",
+    "llm-rubric",
+    "max-score",
+    "meteor",
+    "model-graded-closedqa",
+    "model-graded-factuality",
+    "moderation",
+    "perplexity",
+    "perplexity-score",
+    "pi",
+    "python",
+    "regex",
+    "rouge-n",
+    "ruby",
+    "search-rubric",
+    "select-best",
+    "similar",
+    "similar:cosine",
+    "similar:dot",
+    "similar:euclidean",
+    "skill-used",
+    "starts-with",
+    "tool-call-f1",
+    "trace-error-spans",
+    "trace-span-count",
+    "trace-span-duration",
+    "trajectory:goal-success",
+    "trajectory:step-count",
+    "trajectory:tool-args-match",
+    "trajectory:tool-sequence",
+    "trajectory:tool-used",
+    "webhook",
+    "word-count",
+    "assert-set",
+];
+
+/// Types that a cell of a CSV file does not know.
+pub const NOT_IN_CELLS: [&str; 4] = ["assert-set", "human", "max-score", "select-best"];
+
+/// The keys of a config.
+pub const CONFIG: [&str; 22] = [
+    "$schema",
+    "assertionTemplates",
+    "commandLineOptions",
+    "defaultTest",
+    "derivedMetrics",
+    "description",
+    "env",
+    "evaluateOptions",
+    "extensions",
+    "metadata",
+    "nunjucksFilters",
+    "outputPath",
+    "prompts",
+    "providers",
+    "redteam",
+    "scenarios",
+    "sharing",
+    "tags",
+    "targets",
+    "tests",
+    "tracing",
+    "writeLatestResults",
+];
+
+/// The keys of a test.
+pub const TEST: [&str; 11] = [
+    "assert",
+    "assertScoringFunction",
+    "description",
+    "metadata",
+    "options",
+    "prompts",
+    "provider",
+    "providerOutput",
+    "providers",
+    "threshold",
+    "vars",
+];
+
+/// The keys of a test's options.
+pub const OPTIONS: [&str; 14] = [
+    "disableConversationVar",
+    "disableDefaultAsserts",
+    "disableVarExpansion",
+    "factuality",
+    "postprocess",
+    "prefix",
+    "provider",
+    "repeat",
+    "rubricPrompt",
+    "runSerially",
+    "storeOutputAs",
+    "suffix",
+    "transform",
+    "transformVars",
+];
+
+/// The keys of an assertion.
+pub const ASSERTION: [&str; 10] = [
+    "config",
+    "contextTransform",
+    "metric",
+    "provider",
+    "rubricPrompt",
+    "threshold",
+    "transform",
+    "type",
+    "value",
+    "weight",
+];
+
+/// The keys of a set of assertions.
+pub const SET: [&str; 6] = ["assert", "config", "metric", "threshold", "type", "weight"];
+
+/// The keys of a provider.
+pub const PROVIDER: [&str; 8] = [
+    "config",
+    "delay",
+    "env",
+    "id",
+    "inputs",
+    "label",
+    "prompts",
+    "transform",
+];
