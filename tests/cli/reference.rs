@@ -42,3 +42,25 @@ fn the_reference_is_what_help_prints() {
         "docs/reference.md is not what --help prints; UPDATE_DOCS=1 cargo test --test cli reference writes it anew: {first:?}"
     );
 }
+
+#[test]
+fn the_published_schemas_are_what_the_program_prints() {
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema"));
+    let sandbox = Sandbox::empty();
+    let names = sandbox.gate(&["schema"]);
+    for name in names.exits(0).stdout.lines() {
+        let path = folder.join(format!("{name}.json"));
+        let printed = sandbox.gate(&["schema", name]).stdout;
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(&path, &printed).unwrap();
+        }
+        let published = std::fs::read_to_string(&path)
+            .unwrap_or_default()
+            .replace("\r\n", "\n");
+        assert!(
+            published == printed,
+            "docs/schema/{name}.json is not what `gate schema {name}` prints; UPDATE_DOCS=1 cargo test --test cli reference writes it anew"
+        );
+    }
+}
