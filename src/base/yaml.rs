@@ -286,9 +286,11 @@ impl Converter<'_> {
     fn key(&self, key: Raw, span: Span) -> Option<String> {
         match (key, self.dialect) {
             (Raw::Text(text), _) => Some(text),
-            (Raw::Number(_) | Raw::Bool(_), Dialect::Foreign) => {
-                self.source.text.get(span.start..span.end).map(str::to_owned)
-            }
+            (Raw::Number(_) | Raw::Bool(_), Dialect::Foreign) => self
+                .source
+                .text
+                .get(span.start..span.end)
+                .map(str::to_owned),
             _ => None,
         }
     }

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use super::args::{self, Cli, Command};
 use super::exit::Exit;
-use super::{calibrate, drift, experiment, gate, import, inspect, output, planning, registry};
+use super::{
+    calibrate, drift, experiment, gate, import, init, inspect, output, planning, registry,
+};
 use crate::base::text;
 use crate::command::CommandError;
 
@@ -36,6 +38,7 @@ fn dispatch(args: Cli) -> Exit {
         Some(Command::Simulate(args)) => planning::simulate(&global, &args),
         Some(Command::Calibrate(args)) => calibrate::calibrate(&global, &args),
         Some(Command::Prompt(args)) => registry::prompt(&global, &args),
+        Some(Command::Init(args)) => init::init(&global, &args),
         Some(Command::Import(args)) => import::import(&global, &args),
         Some(Command::Cache(args)) => inspect::cache(&global, &args),
         Some(Command::Schema { name }) => inspect::schema(name.as_deref()),

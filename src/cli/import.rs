@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::args::{Global, ImportArgs, ImportCommand, PromptfooArgs};
+use super::args::{Global, ImportArgs, ImportCommand, OpenaiEvalsArgs, PromptfooArgs, ResultsArgs};
 use super::exit::Exit;
+use super::gate::{gate, version};
 use super::inspect::print;
 use super::output;
-use super::project::{caller_folder, global_layers, open};
+use super::project::{caller_folder, global_layers, open, suite_layers};
 use crate::base::{Severity, text};
 use crate::command::import::{self, Fate, Imported, Ledger};
+use crate::command::run::Hooks;
 use crate::command::{CommandError, Project, scaffold};
 
 pub(super) fn import(global: &Global, args: &ImportArgs) -> Result<Exit, CommandError> {
@@ -16,7 +18,79 @@ pub(super) fn import(global: &Global, args: &ImportArgs) -> Result<Exit, Command
     match &args.command {
         ImportCommand::Promptfoo(args) if args.lint_only => lint(global, &project, args),
         ImportCommand::Promptfoo(args) => promptfoo(global, &project, args),
+        ImportCommand::Results(args) => results(global, args),
+        ImportCommand::OpenaiEvals(args) => openai_evals(global, &project, args),
     }
+}
+
+fn results(global: &Global, args: &ResultsArgs) -> Result<Exit, CommandError> {
+    let mut layers = global_layers(global);
+    suite_layers(&mut layers, &args.suites);
+    let project = open(global, layers, None)?;
+    let caller = caller_folder(global)?;
+    let wanted = import::Recorded {
+        file: &args.file,
+        caller: &caller,
+        version: version(&args.version)?,
+        scorer: args.scorer.as_deref(),
+    };
+    gate(global, &project, async |hooks: &mut Hooks<'_>| {
+        Box::pin(import::results(&project, &wanted, hooks)).await
+    })
+}
+
+fn openai_evals(
+    global: &Global,
+    project: &Project,
+    args: &OpenaiEvalsArgs,
+) -> Result<Exit, CommandError> {
+    let caller = caller_folder(global)?;
+    let template = match args.template.as_str() {
+        "includes" => import::Template::Includes,
+        "fuzzy-match" => import::Template::FuzzyMatch,
+        "model-graded" => import::Template::ModelGraded,
+        _ => import::Template::Match,
+    };
+    let wanted = import::Samples {
+        file: &args.file,
+        caller: &caller,
+        template,
+        name: args.name.as_deref(),
+        model: &args.model,
+    };
+    let imported = import::evals(&wanted)?;
+    print(&account(&imported.ledger))?;
+    refuse_drops(&imported.ledger, args.allow_partial)?;
+    let written = scaffold::write_all(project, &imported.files)?;
+    let mut shown = written_files(&written);
+    let suite = &imported.name;
+    // Writing to a `String` can not fail.
+    let _ = writeln!(
+        shown,
+        "\nNext  gate lint --suite {suite}\n      gate run v1 --no-gate --suite {suite}"
+    );
+    print(&shown)?;
+    Ok(Exit::Ok)
+}
+
+/// Nothing is written where something would be lost, unless the caller says so.
+fn refuse_drops(ledger: &Ledger, allow_partial: bool) -> Result<(), CommandError> {
+    if !ledger.has_drops() || allow_partial {
+        return Ok(());
+    }
+    let dropped = text::count(ledger.of(Fate::Dropped).count(), "part");
+    Err(CommandError::usage(
+        format!("{dropped} would be dropped, so nothing was written"),
+        "change them, or write the rest with --allow-partial",
+    ))
+}
+
+fn written_files(written: &[String]) -> String {
+    if written.is_empty() {
+        return "written  nothing: all files are there already, with the same text\n".to_owned();
+    }
+    let line = |path: &String| format!("written  {path}\n");
+    written.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 fn wanted<'a>(args: &'a PromptfooArgs, caller: &'a camino::Utf8Path) -> import::Wanted<'a> {
@@ -39,13 +113,7 @@ fn promptfoo(
     if let Some((message, help)) = &imported.refused {
         return Err(CommandError::usage(message, help));
     }
-    if imported.ledger.has_drops() && !args.allow_partial {
-        let dropped = text::count(imported.ledger.of(Fate::Dropped).count(), "part");
-        return Err(CommandError::usage(
-            format!("{dropped} of the config would be dropped, so nothing was written"),
-            "change them, or write the rest with --allow-partial",
-        ));
-    }
+    refuse_drops(&imported.ledger, args.allow_partial)?;
     let written = scaffold::write_all(project, &imported.files)?;
     print(&next(&imported, &written))?;
     Ok(Exit::Ok)
@@ -67,7 +135,7 @@ fn lint(global: &Global, project: &Project, args: &PromptfooArgs) -> Result<Exit
 }
 
 /// What was carried over, changed and dropped.
-fn account(ledger: &Ledger) -> String {
+pub(super) fn account(ledger: &Ledger) -> String {
     let mut shown = String::new();
     let counts: Vec<String> = ledger
         .counts()
@@ -80,7 +148,10 @@ fn account(ledger: &Ledger) -> String {
     };
     // Writing to a `String` can not fail.
     let _ = writeln!(shown, "carried over  {counts}");
-    for (fate, title) in [(Fate::Changed, "changed in meaning"), (Fate::Dropped, "dropped")] {
+    for (fate, title) in [
+        (Fate::Changed, "changed in meaning"),
+        (Fate::Dropped, "dropped"),
+    ] {
         let lines: Vec<String> = ledger.of(fate).map(import::Finding::line).collect();
         if !lines.is_empty() {
             let _ = writeln!(shown, "{title}  {}", lines.len());
@@ -93,14 +164,12 @@ fn account(ledger: &Ledger) -> String {
 }
 
 fn next(imported: &Imported, written: &[String]) -> String {
-    let mut shown = String::new();
-    if written.is_empty() {
-        shown.push_str("written  nothing: all files are there already, with the same text\n");
-    }
-    for path in written {
-        let _ = writeln!(shown, "written  {path}");
-    }
-    let allow = if imported.needs_exec { " --allow-exec" } else { "" };
+    let mut shown = written_files(written);
+    let allow = if imported.needs_exec {
+        " --allow-exec"
+    } else {
+        ""
+    };
     let suite = &imported.name;
     let _ = writeln!(shown, "\nNext  gate lint --suite {suite}{allow}");
     if imported.versions > 1 {

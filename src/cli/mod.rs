@@ -12,6 +12,7 @@ mod features;
 mod gate;
 pub mod github;
 mod import;
+mod init;
 mod inspect;
 pub mod output;
 mod planning;

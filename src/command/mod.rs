@@ -17,6 +17,7 @@ pub mod endpoints;
 pub mod error;
 pub mod failed;
 pub mod import;
+pub mod init;
 pub mod judges;
 pub mod langfuse;
 pub mod lint;

@@ -1,6 +1,7 @@
 //! `gate import`: configs of promptfoo in all their forms, against what promptfoo itself says of the
 //! same answers (fixtures/import/promptfoo/README.md).
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -51,10 +52,14 @@ fn replayed(suite: &str) -> String {
         let listed = line.strip_prefix("  - { name: ");
         let name = listed.and_then(|rest| rest.split([',', ' ']).next());
         match (within, name) {
-            ("models:" | "judge_models:", Some(name)) => text.push_str(&format!(
-                "  - {{ name: {name}, provider: replay, cassette: ../cassette.jsonl }}\n"
-            )),
-            _ => text.push_str(&format!("{line}\n")),
+            ("models:" | "judge_models:", Some(name)) => {
+                writeln!(
+                    text,
+                    "  - {{ name: {name}, provider: replay, cassette: ../cassette.jsonl }}"
+                )
+                .unwrap();
+            }
+            _ => text = text + line + "\n",
         }
     }
     text
@@ -73,13 +78,14 @@ fn cassette(sandbox: &Sandbox) -> String {
     for (index, (case, answer)) in cases.iter().zip(answers).enumerate() {
         let answers = answer.as_array().cloned().unwrap_or(vec![answer.clone()]);
         for (answer, version) in answers.iter().zip(1..) {
-            let line = json!({"id": case["id"], "version": format!("v{version}"), "output": answer});
-            lines.push_str(&format!("{line}\n"));
+            let line =
+                json!({"id": case["id"], "version": format!("v{version}"), "output": answer});
+            writeln!(lines, "{line}").unwrap();
         }
         if let Some(pass) = given["grades"][index].as_bool() {
             let verdict = json!({"reason": "given", "pass": pass, "score": u8::from(pass)});
             let line = json!({"id": case["id"], "scorer": "judge", "output": verdict.to_string()});
-            lines.push_str(&format!("{line}\n"));
+            writeln!(lines, "{line}").unwrap();
         }
     }
     lines
@@ -90,16 +96,28 @@ fn passes(sandbox: &Sandbox, versions: usize) -> Vec<Vec<bool>> {
     let mut rows: Vec<Vec<bool>> = Vec::new();
     for version in 1..=versions {
         let version = format!("v{version}");
-        let ran = sandbox.gate(&["run", &version, "--no-gate", "--no-cache", "--json", "out.json"]);
+        let ran = sandbox.gate(&[
+            "run",
+            &version,
+            "--no-gate",
+            "--no-cache",
+            "--json",
+            "out.json",
+        ]);
         ran.exits(0);
         let result = sandbox.json("out.json");
-        for (index, case) in result["suites"][0]["cases"].as_array().unwrap().iter().enumerate() {
+        for (index, case) in result["suites"][0]["cases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .enumerate()
+        {
             let pass = case["candidate"]["pass"].as_bool();
-            let pass = pass.unwrap_or_else(|| panic!("no pass: {case}"));
+            assert!(pass.is_some(), "no pass: {case}");
             if rows.len() <= index {
                 rows.push(Vec::new());
             }
-            rows[index].push(pass);
+            rows[index].push(pass == Some(true));
         }
     }
     rows
@@ -123,7 +141,9 @@ fn check(name: &str) -> Result<(), String> {
     let found = json!(passes(&sandbox, versions));
     if found != expected {
         let dataset = sandbox.read("fixtures/x.jsonl");
-        return Err(format!("{name}:\n  ours      {found}\n  promptfoo {expected}\n{suite}\n{dataset}"));
+        return Err(format!(
+            "{name}:\n  ours      {found}\n  promptfoo {expected}\n{suite}\n{dataset}"
+        ));
     }
     Ok(())
 }
@@ -135,6 +155,284 @@ fn the_corpus_passes_and_fails_as_in_promptfoo_case_by_case() {
         .filter(|name| Path::new(CORPUS).join(name).join("answers.json").exists())
         .collect();
     assert!(answered.len() >= 30, "{} configs", answered.len());
-    let wrong: Vec<String> = answered.iter().filter_map(|name| check(name).err()).collect();
+    let wrong: Vec<String> = answered
+        .iter()
+        .filter_map(|name| check(name).err())
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn what_has_no_counterpart_is_named_with_its_place() {
+    for name in entries() {
+        let path = Path::new(CORPUS).join(&name).join("report.txt");
+        let Ok(expected) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        let sandbox = copy(&name);
+        let ran = sandbox.gate(&["import", "promptfoo", "promptfooconfig.yaml", "--name", "x"]);
+        ran.exits(2).says("so nothing was written");
+        assert_eq!(ran.stdout, expected.replace("\r\n", "\n"), "{name}");
+        assert!(!sandbox.path("evals").exists(), "{name}");
+        let partial = [
+            "import",
+            "promptfoo",
+            "promptfooconfig.yaml",
+            "--name",
+            "x",
+            "--allow-partial",
+        ];
+        sandbox
+            .gate(&partial)
+            .exits(0)
+            .prints("written  evals/x.yaml");
+        sandbox.gate(&["lint"]).exits(0);
+        // Again it finds its own files, and has nothing to do.
+        sandbox.gate(&partial).exits(0).prints("written  nothing");
+    }
+}
+
+#[test]
+fn nothing_is_written_over_a_file_that_is_there() {
+    let sandbox = copy("16-yaml-files");
+    sandbox.write("fixtures/x.jsonl", "mine\n");
+    let import = ["import", "promptfoo", "promptfooconfig.yaml", "--name", "x"];
+    sandbox
+        .gate(&import)
+        .exits(2)
+        .says("fixtures/x.jsonl: a file with another text is there")
+        .says("nothing was written");
+    assert_eq!(sandbox.read("fixtures/x.jsonl"), "mine\n");
+    assert!(!sandbox.path("evals").exists() && !sandbox.path("prompts").exists());
+}
+
+#[test]
+fn a_config_reads_no_file_outside_its_project_and_keeps_no_key() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("secret.txt", "s3cret");
+    sandbox.write("project/gate.yaml", "gate: settings/1\n");
+    sandbox.write(
+        "project/promptfooconfig.yaml",
+        "prompts: ['{{q}}', file://../secret.txt]\nproviders: [{ id: openai:gpt-4o, config: { apiKey: sk-123456 } }]\ntests:\n  - vars: { q: file:///etc/passwd }\n    assert: [{ type: contains, value: a }]\n",
+    );
+    let ran = sandbox.gate(&[
+        "-C",
+        "project",
+        "import",
+        "promptfoo",
+        "promptfooconfig.yaml",
+        "--allow-partial",
+        "--name",
+        "x",
+    ]);
+    ran.exits(0)
+        .prints("leaves the project")
+        .prints("a key stands in the config");
+    for path in ["evals/x.yaml", "prompts/x/v1.yaml", "fixtures/x.jsonl"] {
+        let text = sandbox.read(&format!("project/{path}"));
+        assert!(
+            !text.contains("s3cret") && !text.contains("sk-123456") && !text.contains("root:"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn bad_configs_are_errors_with_a_place() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("gate.yaml", "gate: settings/1\n");
+    for (text, says) in [
+        ("prompts: [", "bad.yaml:1:"),
+        ("- a\n", "a config of promptfoo is a map, this is a list"),
+        ("{}", "no prompt could be carried over"),
+        (
+            "prompts: ['{{q}}']\ntests: [{vars: {q: a}, assert: [{type: contains, value: a}]}]\n",
+            "no provider could be carried over",
+        ),
+        (
+            "prompts: ['{{q}}']\nproviders: [openai:x]\ntests: []\n",
+            "no test could be carried over",
+        ),
+    ] {
+        sandbox.write("bad.yaml", text);
+        sandbox
+            .gate(&["import", "promptfoo", "bad.yaml"])
+            .exits(2)
+            .says(says);
+    }
+    sandbox
+        .gate(&["import", "promptfoo", "none.yaml"])
+        .exits(2)
+        .says("none.yaml");
+    let model = ["import", "promptfoo", "bad.yaml", "--model", "gpt"];
+    sandbox
+        .gate(&model)
+        .exits(2)
+        .says("openai:gpt-4o-2024-08-06");
+}
+
+#[test]
+fn lint_only_finds_what_promptfoo_lets_pass() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("gate.yaml", "gate: settings/1\n");
+    sandbox.write(
+        "c.yaml",
+        "prompts: ['{{name}} {{topic}}']\nproviders: [openai:gpt-4o]\nevaluateOption: {}\ntests:\n  - vars: { name: a, tpoic: b }\n    assert: [{ type: contians, value: a }, { type: latency }, { type: contains }]\n  - vars: { name: b, topic: c, tpoic: d }\n",
+    );
+    let ran = sandbox.gate(&["import", "promptfoo", "c.yaml", "--lint-only"]);
+    ran.exits(2)
+        .says("unknown key `evaluateOption` of a config")
+        .says("did you mean `evaluateOptions`?")
+        .says("there is no assertion `contians`")
+        .says("did you mean `contains`?")
+        .says("`latency` has no `threshold`")
+        .says("`contains` has no `value`")
+        .says("the test sets no `topic`")
+        .says("variable `tpoic` is used by no prompt")
+        .says("the test has no assertion")
+        .says("c.yaml:6:");
+    assert!(!sandbox.path("evals").exists());
+    let clean = copy("05-default-test");
+    clean
+        .gate(&["import", "promptfoo", "promptfooconfig.yaml", "--lint-only"])
+        .exits(0);
+}
+
+/// A suite of two cases, and the file of another tool that has answers to them.
+fn recorded(results: &str) -> Sandbox {
+    let sandbox = Sandbox::smallest();
+    sandbox.write("results.json", results);
+    sandbox
+}
+
+#[test]
+fn recorded_answers_become_a_run_that_others_are_compared_with() {
+    let row = |ticket: &str, output: &str| {
+        json!({"promptIdx": 0, "success": true, "score": 1, "provider": {"id": "openai:gpt"}, "latencyMs": 5,
+            "vars": {"ticket": ticket}, "testCase": {"vars": {"ticket": ticket}}, "response": {"output": output}})
+    };
+    let results = json!({"results": {"version": 3, "results": [
+        row("I was charged twice", "billing"), row("The app crashes at start", "bug"),
+        row("Do you have a shop in Graz?", "no idea")]}});
+    let sandbox = recorded(&results.to_string());
+    let ran = sandbox.gate(&["import", "results", "results.json", "--version", "v1"]);
+    ran.exits(0).prints("v1 in results.json");
+    // Two of three answers are right by the suite's own scorer.
+    let compare = sandbox.gate(&["compare", "run:last", "v2", "--json", "out.json"]);
+    compare.exits(0);
+    let suite = &sandbox.json("out.json")["suites"][0];
+    assert_eq!(suite["arms"]["baseline"]["passed"], 2);
+    assert_eq!(suite["arms"]["baseline"]["requests"], 0);
+    let transitions: Vec<&str> = suite["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|case| case["transition"].as_str().unwrap())
+        .collect();
+    assert_eq!(transitions, ["kept", "regression", "fixed"]);
+
+    let strangers = json!({"results": {"results": [row("something else", "x")]}});
+    let sandbox = recorded(&strangers.to_string());
+    let ran = sandbox.gate(&["import", "results", "results.json", "--version", "v1"]);
+    ran.exits(2)
+        .says("no answer belongs to a case of suite `label`");
+}
+
+#[test]
+fn an_inspect_log_becomes_a_run_too() {
+    let sample = |id: &str, output: &str| {
+        json!({"id": id, "epoch": 1, "input": "x", "target": "y", "output": {"completion": output},
+            "scores": {"match": {"value": "C"}}})
+    };
+    let log = json!({"version": 2, "status": "success", "eval": {"task": "t"},
+        "samples": [sample("c1", "billing"), sample("c2", "bug")]});
+    let sandbox = recorded(&log.to_string());
+    sandbox
+        .gate(&[
+            "import",
+            "results",
+            "results.json",
+            "--version",
+            "v1",
+            "-f",
+            "json",
+        ])
+        .exits(2);
+    let ran = sandbox.gate(&["import", "results", "results.json", "--version", "v1"]);
+    ran.says("1 case without an answer in results.json");
+}
+
+#[test]
+fn samples_of_openai_evals_become_a_project() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("gate.yaml", "gate: settings/1\n");
+    sandbox.write(
+        "capitals.jsonl",
+        "{\"input\": [{\"role\": \"system\", \"content\": \"Name the {{capital}}.\"}, {\"role\": \"user\", \"content\": \"France\"}], \"ideal\": \"Paris\"}\n{\"input\": [{\"role\": \"system\", \"content\": \"Name the {{capital}}.\"}, {\"role\": \"user\", \"content\": \"Bolivia\"}], \"ideal\": [\"Sucre\", \"La Paz\"]}\n",
+    );
+    for template in ["match", "includes", "fuzzy-match", "model-graded"] {
+        let import = [
+            "import",
+            "openai-evals",
+            "capitals.jsonl",
+            "--template",
+            template,
+            "--name",
+            template,
+        ];
+        sandbox
+            .gate(&import)
+            .exits(0)
+            .prints("carried over  2 samples");
+        sandbox.gate(&["lint", "--suite", template]).exits(0);
+    }
+    let prompt = sandbox.read("prompts/match/v1.yaml");
+    assert!(
+        prompt.contains("Name the {{\"{{\"}}capital}}.") || prompt.contains("{{\\\"{{\\\"}}"),
+        "{prompt}"
+    );
+    assert!(prompt.contains("content: \"{{input}}\""), "{prompt}");
+    sandbox.write(
+        "evals/match.yaml",
+        &replayed(&sandbox.read("evals/match.yaml").replace(
+            "model: openai:gpt-4o-2024-08-06",
+            "models:\n  - { name: main, provider: mock }",
+        )),
+    );
+    sandbox.write(
+        "cassette.jsonl",
+        "{\"id\": \"s01\", \"output\": \"Paris, France\"}\n{\"id\": \"s02\", \"output\": \"La Paz\"}\n",
+    );
+    sandbox
+        .gate(&[
+            "run",
+            "v1",
+            "--no-gate",
+            "--suite",
+            "match",
+            "--json",
+            "out.json",
+        ])
+        .exits(0);
+    assert_eq!(
+        sandbox.json("out.json")["suites"][0]["arms"]["candidate"]["passed"],
+        2
+    );
+}
+
+#[test]
+fn a_line_that_is_no_sample_is_an_error_at_its_place() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("gate.yaml", "gate: settings/1\n");
+    sandbox.write(
+        "bad.jsonl",
+        "{\"input\": \"x\"}\n{\"input\": 1, \"ideal\": \"y\"}\nnot json\n",
+    );
+    sandbox
+        .gate(&["import", "openai-evals", "bad.jsonl"])
+        .exits(2)
+        .says("bad.jsonl:1:1")
+        .says("the sample has no `ideal`")
+        .says("bad.jsonl:2:")
+        .says("bad.jsonl:3:");
 }

@@ -25,6 +25,7 @@ mod drift;
 mod faults;
 mod first_use;
 mod import;
+mod init;
 mod inspect;
 mod langfuse;
 mod judge;

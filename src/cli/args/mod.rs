@@ -5,6 +5,7 @@ mod calibrate;
 mod drift;
 mod gate;
 mod import;
+mod init;
 mod prompt;
 mod root;
 mod statistics;
@@ -16,7 +17,8 @@ pub use gate::{
     CompareArgs, GateArgs, HowArgs, LintArgs, MergeArgs, PermissionArgs, ReportArgs, ReportFiles,
     RunArgs, SelectArgs, ShowArgs, SuiteArgs,
 };
-pub use import::{ImportArgs, ImportCommand, PromptfooArgs};
+pub use import::{ImportArgs, ImportCommand, OpenaiEvalsArgs, PromptfooArgs, ResultsArgs};
+pub use init::InitArgs;
 pub use prompt::{ActorArgs, PromptArgs, PromptCommand};
 pub use root::{Cli, Command, Global, Stop, description, parse};
 pub use statistics::{AbArgs, DecideArgs, PowerArgs, RiskArgs, SimulateArgs};

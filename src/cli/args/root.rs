@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    AbArgs, CacheCommand, CalibrateArgs, CompareArgs, DecideArgs, DriftArgs, ImportArgs, LintArgs, MergeArgs, PowerArgs, PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
+    AbArgs, CacheCommand, CalibrateArgs, CompareArgs, DecideArgs, DriftArgs, ImportArgs, InitArgs,
+    LintArgs, MergeArgs, PowerArgs, PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
 };
 use crate::cli::exit::Exit;
 use crate::cli::features;
@@ -117,6 +118,13 @@ pub enum Command {
         after_help = "Examples:\n  gate prompt diff v7 v8\n  gate prompt promote support-triage@v8\n  gate prompt rollback support-triage --why \"wrong labels\""
     )]
     Prompt(PromptArgs),
+    /// Scaffold a first gate from what the repository has; overwrites nothing.
+    ///
+    /// Finds prompt files, examples (CSV, JSONL) and a promptfoo config by itself, and asks nothing.
+    #[command(
+        after_help = "Examples:\n  gate init\n  gate init src/prompts/triage.md\n  gate init examples.csv --model anthropic:claude-haiku-4-5-20251001"
+    )]
+    Init(InitArgs),
     /// Convert another tool's files, and say what could not be carried over.
     #[command(
         after_help = "Examples:\n  gate import promptfoo promptfooconfig.yaml\n  gate import promptfoo promptfooconfig.yaml --lint-only"

@@ -12,13 +12,13 @@ use crate::store::fs;
 const MAX_FILE: u64 = 2 << 30;
 
 /// The file, read, and what a reader should know of it.
-pub(super) struct Found {
+pub(in crate::command) struct Found {
     pub outcomes: Outcomes,
     pub notes: Vec<String>,
 }
 
 /// Reads an outcome file. A `#N` after the name chooses the prompt number N of a promptfoo file.
-pub(super) fn read(
+pub(in crate::command) fn read(
     written: &str,
     folder: &Utf8Path,
     scorer: Option<&str>,

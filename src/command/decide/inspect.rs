@@ -118,6 +118,10 @@ fn read(sample: &Value, scorer: &str, line: u32) -> Result<Row, Fault> {
             .map(|seconds| seconds * 1000.0),
         input_tokens: tokens(sample, "input_tokens"),
         output_tokens: tokens(sample, "output_tokens"),
+        output: sample
+            .pointer("/output/completion")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         content: Some(Digest::of_json(input)),
         ..Row::default()
     };

@@ -3,13 +3,13 @@
 //! Each form has a reader that turns a file into rows; rows are matched by case, made into a run
 //! without a log, and decided like any other.
 
-mod files;
+pub(super) mod files;
 mod inspect;
 mod junit;
 mod matched;
 mod plain;
 mod promptfoo;
-mod row;
+pub(super) mod row;
 mod stored;
 mod synthetic;
 mod work;

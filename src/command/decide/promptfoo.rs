@@ -108,9 +108,17 @@ fn read(row: &Value, line: u32) -> Row {
         latency_ms: number(row.get("latencyMs")),
         input_tokens: tokens("prompt"),
         output_tokens: tokens("completion"),
+        output: row.pointer("/response/output").map(output_text),
         content: Some(content),
         ..Row::default()
     }
+}
+
+/// An answer as text; promptfoo parses some answers as JSON.
+fn output_text(output: &Value) -> String {
+    output
+        .as_str()
+        .map_or_else(|| output.to_string(), str::to_owned)
 }
 
 fn plain_text(value: &Value) -> Option<String> {

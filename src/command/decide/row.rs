@@ -4,7 +4,7 @@ use crate::base::Digest;
 
 /// One trial of one case, as a file tells it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Row {
+pub(in crate::command) struct Row {
     /// The case.
     pub id: String,
     /// The line on which the row begins, from 1; its number in files without lines.
@@ -33,13 +33,15 @@ pub(super) struct Row {
     pub input_tokens: Option<u64>,
     /// Tokens of the answer.
     pub output_tokens: Option<u64>,
+    /// The answer itself, where the file has it.
+    pub output: Option<String>,
     /// What was asked, where the file says it: two rows of one id must agree.
     pub content: Option<Digest>,
 }
 
 /// A file, read.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Outcomes {
+pub(in crate::command) struct Outcomes {
     /// The file or run as the caller named it.
     pub name: String,
     /// Digest of what was read.

@@ -73,6 +73,7 @@ fn row(case: &Case, content: Digest, trial: &TrialRecord, repeat: u32) -> Row {
         latency_ms: trial.latency_ms.get(),
         input_tokens: trial.usage.input_tokens.get(),
         output_tokens: trial.usage.output_tokens.get(),
+        output: None,
         content: Some(content),
     }
 }

@@ -157,10 +157,12 @@ impl Converter<'_> {
                 let near = text::suggestion(&entry.key, known.iter().copied());
                 let near = near.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
                 let why = format!("promptfoo passes over a key that it does not know{near}");
-                self.ledger.changed(&place, format!("`{key}` of assertion"), why);
+                self.ledger
+                    .changed(&place, format!("`{key}` of assertion"), why);
             } else if ["rubricPrompt", "contextTransform"].contains(&entry.key.as_str()) {
                 let why = "it has no counterpart: write a judge of your own (docs/judges.md)";
-                self.ledger.dropped(&place, format!("`{key}` of assertion"), why);
+                self.ledger
+                    .dropped(&place, format!("`{key}` of assertion"), why);
             }
         }
     }
@@ -177,7 +179,8 @@ impl Converter<'_> {
     /// A set of assertions: all pass, or with a threshold the mean of their scores reaches it.
     fn set(&mut self, place: &Place, node: &Node) -> Option<(Scorer, bool)> {
         let Some(Value::List(items)) = node.get("assert").map(|node| &node.value) else {
-            self.ledger.dropped(place, "`assert-set`", "its `assert` is no list");
+            self.ledger
+                .dropped(place, "`assert-set`", "its `assert` is no list");
             return None;
         };
         let threshold = match node.get("threshold").map(|node| &node.value) {
@@ -205,7 +208,7 @@ impl Converter<'_> {
     }
 
     fn scorer(&mut self, written: &Written<'_>) -> Option<Scorer> {
-        let transform = match self.own_transform(written) {
+        let transform = match own_transform(written) {
             Ok(transform) => transform,
             Err(why) => {
                 self.ledger.dropped(&written.place, written.what(), why);
@@ -236,16 +239,17 @@ impl Converter<'_> {
         }
         Some(scorer)
     }
+}
 
-    fn own_transform(&self, written: &Written<'_>) -> Result<Vec<Json>, String> {
-        const WHY: &str = "its `transform` is code that no transform of ours does";
-        match written.get("transform") {
-            None => Ok(Vec::new()),
-            Some(node) => node
-                .as_text()
-                .and_then(|code| javascript::transform(code).ok())
-                .ok_or_else(|| WHY.to_owned()),
-        }
+/// What the assertion itself does to the answer first.
+fn own_transform(written: &Written<'_>) -> Result<Vec<Json>, String> {
+    const WHY: &str = "its `transform` is code that no transform of ours does";
+    match written.get("transform") {
+        None => Ok(Vec::new()),
+        Some(node) => node
+            .as_text()
+            .and_then(|code| javascript::transform(code).ok())
+            .ok_or_else(|| WHY.to_owned()),
     }
 }
 
@@ -267,7 +271,10 @@ fn check(scorer: &Scorer) -> Result<(), String> {
         }
         Err(errors) => found.extend(errors),
     }
-    match found.iter().find(|finding| finding.severity == Severity::Error) {
+    match found
+        .iter()
+        .find(|finding| finding.severity == Severity::Error)
+    {
         None => Ok(()),
         Some(finding) => Err(match &finding.help {
             Some(help) => format!("{}: {help}", finding.message),
@@ -277,7 +284,10 @@ fn check(scorer: &Scorer) -> Result<(), String> {
 }
 
 fn is_judged(scorer: &Scorer) -> bool {
-    let kind = scorer.get("type").and_then(Json::as_str).unwrap_or_default();
+    let kind = scorer
+        .get("type")
+        .and_then(Json::as_str)
+        .unwrap_or_default();
     judging::IS_JUDGE.contains(&kind)
 }
 
@@ -286,7 +296,10 @@ fn turned(scorer: Scorer, negated: bool) -> Scorer {
     if !negated {
         return scorer;
     }
-    let kind = scorer.get("type").and_then(Json::as_str).unwrap_or_default();
+    let kind = scorer
+        .get("type")
+        .and_then(Json::as_str)
+        .unwrap_or_default();
     match catalogue::find(kind) {
         Some(found) if found.negatable => {
             let kind = format!("not-{kind}");

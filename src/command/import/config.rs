@@ -59,15 +59,39 @@ fn follow(node: &mut Node, whole: &Node, depth: usize) {
 /// What becomes of keys that have no counterpart in a suite: dropped, or a setting or flag.
 const LEFT_OUT: [(&str, bool, &str); 11] = [
     ("extensions", true, "hooks are not run"),
-    ("nunjucksFilters", true, "filters are code, which templates do not have"),
+    (
+        "nunjucksFilters",
+        true,
+        "filters are code, which templates do not have",
+    ),
     ("redteam", true, "red teaming is not this tool's work"),
-    ("derivedMetrics", true, "a metric computed from others has no counterpart; `policy.metrics` gates single ones"),
+    (
+        "derivedMetrics",
+        true,
+        "a metric computed from others has no counterpart; `policy.metrics` gates single ones",
+    ),
     ("tracing", true, "traces are not read"),
-    ("env", false, "keys and addresses come from the environment, never from a file"),
-    ("outputPath", false, "reports are asked for by flags: --json FILE, --markdown FILE, --junit FILE"),
-    ("commandLineOptions", false, "flags and gate.yaml say how to run"),
+    (
+        "env",
+        false,
+        "keys and addresses come from the environment, never from a file",
+    ),
+    (
+        "outputPath",
+        false,
+        "reports are asked for by flags: --json FILE, --markdown FILE, --junit FILE",
+    ),
+    (
+        "commandLineOptions",
+        false,
+        "flags and gate.yaml say how to run",
+    ),
     ("sharing", false, "nothing is shared"),
-    ("writeLatestResults", false, "every run is kept in .gate/runs"),
+    (
+        "writeLatestResults",
+        false,
+        "every run is kept in .gate/runs",
+    ),
     ("metadata", false, "a suite has no metadata"),
 ];
 

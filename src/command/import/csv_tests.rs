@@ -28,7 +28,9 @@ pub fn rows(source: &Arc<Source>) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for record in records {
         let record = record.map_err(|error| error.to_string())?;
-        let position = record.position().map_or((0, 1), |at| (at.byte(), at.line()));
+        let position = record
+            .position()
+            .map_or((0, 1), |at| (at.byte(), at.line()));
         let byte = usize::try_from(position.0).unwrap_or(0);
         let line = usize::try_from(position.1).unwrap_or(1);
         let shown = source.text.get(byte..).and_then(|rest| rest.lines().next());
@@ -177,7 +179,10 @@ mod tests {
                 "assert": [{"type": "contains", "value": "x", "metric": "m"},
                            {"type": "levenshtein", "value": "y", "threshold": 3, "metric": "m"}]})
         );
-        assert_eq!(rows[1].1.to_json(), serde_json::json!({"vars": {"q": "c"}, "assert": []}));
+        assert_eq!(
+            rows[1].1.to_json(),
+            serde_json::json!({"vars": {"q": "c"}, "assert": []})
+        );
         assert_eq!(rows[1].0.first_line, 3);
         assert!(super::rows(&Source::new("t.csv", "a,b\n1\n")).is_err());
     }

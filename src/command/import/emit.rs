@@ -1,6 +1,8 @@
 //! Writes YAML that people read: maps of text and lists as blocks, small values in one line, text
 //! quoted where YAML would read something else.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 /// Keys that stand before the others.
@@ -19,7 +21,8 @@ pub fn inline(value: &Value) -> String {
         }
         Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
         Value::Object(fields) => {
-            let entry = |(key, value): (&String, &Value)| format!("{}: {}", scalar(key), inline(value));
+            let entry =
+                |(key, value): (&String, &Value)| format!("{}: {}", scalar(key), inline(value));
             let entries: Vec<String> = ordered(fields).into_iter().map(entry).collect();
             format!("{{ {} }}", entries.join(", "))
         }
@@ -55,8 +58,12 @@ pub fn scalar(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
-            c if c.is_control() || "\u{85}\u{2028}\u{2029}\u{feff}".contains(c) || crate::base::text::is_deceptive(c) => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+            c if c.is_control()
+                || "\u{85}\u{2028}\u{2029}\u{feff}".contains(c)
+                || crate::base::text::is_deceptive(c) =>
+            {
+                // Writing to a `String` can not fail.
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }
             c => quoted.push(c),
         }
@@ -76,7 +83,8 @@ fn is_word(text: &str) -> bool {
 /// not hold it.
 #[must_use]
 pub fn block(text: &str, indent: usize) -> String {
-    let odd = |c: char| (c.is_control() && c != '\n') || "\u{85}\u{2028}\u{2029}\u{feff}".contains(c);
+    let odd =
+        |c: char| (c.is_control() && c != '\n') || "\u{85}\u{2028}\u{2029}\u{feff}".contains(c);
     let first = text.chars().next();
     let fits = text.contains('\n')
         && first.is_some_and(|c| !c.is_whitespace())

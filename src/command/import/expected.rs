@@ -71,9 +71,17 @@ fn typed(cell: &str) -> Option<Value> {
     }
     let default = match *kind {
         "similar" => Some(0.8),
-        "answer-relevance" | "classifier" | "context-faithfulness" | "context-recall"
-        | "context-relevance" | "cost" | "latency" | "levenshtein" | "perplexity"
-        | "perplexity-score" | "rouge-n" => Some(0.75),
+        "answer-relevance"
+        | "classifier"
+        | "context-faithfulness"
+        | "context-recall"
+        | "context-relevance"
+        | "cost"
+        | "latency"
+        | "levenshtein"
+        | "perplexity"
+        | "perplexity-score"
+        | "rouge-n" => Some(0.75),
         _ => None,
     };
     // Other types take no threshold from a cell.
@@ -91,21 +99,60 @@ mod tests {
     fn reads_the_cells_of_the_documentation() {
         for (cell, wanted) in [
             ("Bonjour", json!({"type": "equals", "value": "Bonjour"})),
-            ("contains:a: b", json!({"type": "contains", "value": "a: b"})),
-            ("not-contains:sorry", json!({"type": "not-contains", "value": "sorry"})),
+            (
+                "contains:a: b",
+                json!({"type": "contains", "value": "a: b"}),
+            ),
+            (
+                "not-contains:sorry",
+                json!({"type": "not-contains", "value": "sorry"}),
+            ),
             ("is-json", json!({"type": "is-json"})),
-            ("similar(0.9):hello", json!({"type": "similar", "value": "hello", "threshold": 0.9})),
-            ("similar:hello", json!({"type": "similar", "value": "hello", "threshold": 0.8})),
-            ("similar:cosine:hello", json!({"type": "similar:cosine", "value": "hello"})),
-            ("levenshtein(5):cat", json!({"type": "levenshtein", "value": "cat", "threshold": 5.0})),
-            ("fn: output.length > 1", json!({"type": "javascript", "value": "output.length > 1"})),
-            ("grade: is polite", json!({"type": "llm-rubric", "value": "is polite"})),
-            ("file://check.py", json!({"type": "python", "value": "file://check.py"})),
-            ("file://a.js:fn", json!({"type": "javascript", "value": "file://a.js:fn"})),
-            ("latency(200)", json!({"type": "latency", "threshold": 200.0})),
-            ("equals-ish", json!({"type": "equals", "value": "equals-ish"})),
+            (
+                "similar(0.9):hello",
+                json!({"type": "similar", "value": "hello", "threshold": 0.9}),
+            ),
+            (
+                "similar:hello",
+                json!({"type": "similar", "value": "hello", "threshold": 0.8}),
+            ),
+            (
+                "similar:cosine:hello",
+                json!({"type": "similar:cosine", "value": "hello"}),
+            ),
+            (
+                "levenshtein(5):cat",
+                json!({"type": "levenshtein", "value": "cat", "threshold": 5.0}),
+            ),
+            (
+                "fn: output.length > 1",
+                json!({"type": "javascript", "value": "output.length > 1"}),
+            ),
+            (
+                "grade: is polite",
+                json!({"type": "llm-rubric", "value": "is polite"}),
+            ),
+            (
+                "file://check.py",
+                json!({"type": "python", "value": "file://check.py"}),
+            ),
+            (
+                "file://a.js:fn",
+                json!({"type": "javascript", "value": "file://a.js:fn"}),
+            ),
+            (
+                "latency(200)",
+                json!({"type": "latency", "threshold": 200.0}),
+            ),
+            (
+                "equals-ish",
+                json!({"type": "equals", "value": "equals-ish"}),
+            ),
             ("containsX", json!({"type": "equals", "value": "containsX"})),
-            ("contains(x):y", json!({"type": "equals", "value": "contains(x):y"})),
+            (
+                "contains(x):y",
+                json!({"type": "equals", "value": "contains(x):y"}),
+            ),
         ] {
             assert_eq!(assertion(cell), wanted, "{cell}");
         }

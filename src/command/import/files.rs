@@ -71,6 +71,7 @@ impl Files {
         let (relative, full) = self.resolve(written)?;
         match fs::read_text(&full, MAX_FILE) {
             Ok(text) => Ok(Source::new(relative, &text)),
+            Err(error) if error.is_missing() => Err("the file is not there".to_owned()),
             Err(error) => Err(crate::command::error::chain(&error)),
         }
     }
@@ -175,9 +176,7 @@ pub fn parse_value(json: &serde_json::Value, span: Span) -> Node {
     let value = match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(value) => Value::Bool(*value),
-        serde_json::Value::Number(number) => {
-            number.as_f64().map_or(Value::Null, Value::Number)
-        }
+        serde_json::Value::Number(number) => number.as_f64().map_or(Value::Null, Value::Number),
         serde_json::Value::String(text) => Value::Text(text.clone()),
         serde_json::Value::Array(items) => {
             Value::List(items.iter().map(|item| parse_value(item, span)).collect())

@@ -172,9 +172,7 @@ pub fn without_shares(mut made: Scorer) -> Scorer {
     };
     let several: Vec<Scorer> = several.into_iter().map(inner).collect();
     let all = made.get("type").and_then(Value::as_str) == Some("all-of");
-    let list = |several: Vec<Scorer>| {
-        several.into_iter().map(Value::Object).collect::<Vec<_>>()
-    };
+    let list = |several: Vec<Scorer>| several.into_iter().map(Value::Object).collect::<Vec<_>>();
     if !all {
         made.insert("scorers".to_owned(), list(several).into());
         return made;
@@ -237,8 +235,10 @@ impl Parser {
     fn compare(&mut self, left: Part, sign: &str, right: Part) -> Result<Part, Beyond> {
         let strict = matches!(sign, "===" | "!==");
         match (left, right) {
-            (Part::Output(transform), Part::Text(text)) => equality(sign, text.into(), &transform),
-            (Part::Text(text), Part::Output(transform)) => equality(sign, text.into(), &transform),
+            (Part::Output(transform), Part::Text(text))
+            | (Part::Text(text), Part::Output(transform)) => {
+                equality(sign, text.into(), &transform)
+            }
             (Part::Length(transform), Part::Number(number)) => {
                 self.caveat = Some("it counts characters, JavaScript counts UTF-16 units");
                 length(sign, number, &transform)
@@ -287,7 +287,7 @@ impl Parser {
             self.at += 1;
             part = if self.take("(") {
                 let arguments = self.list(")")?;
-                call(part, &name, arguments)?
+                call(part, &name, &arguments)?
             } else {
                 member(part, &name)?
             };
@@ -326,7 +326,11 @@ impl Parser {
                 self.enter()?;
                 let inner = self.either()?;
                 self.depth -= 1;
-                if self.take(")") { Ok(inner) } else { Err(Beyond) }
+                if self.take(")") {
+                    Ok(inner)
+                } else {
+                    Err(Beyond)
+                }
             }
             Token::Sign("[") => {
                 let items = self.list("]")?.into_iter().map(|item| match item {
@@ -364,7 +368,11 @@ fn length(sign: &str, number: f64, transform: &[&'static str]) -> Result<Part, B
         if number < 0.0 {
             return Err(Beyond);
         }
-        Ok(scorer(kind, crate::base::node::json_number(number), transform))
+        Ok(scorer(
+            kind,
+            crate::base::node::json_number(number),
+            transform,
+        ))
     };
     match sign {
         "<" => bound("max-length", number - 1.0),
@@ -379,8 +387,8 @@ fn length(sign: &str, number: f64, transform: &[&'static str]) -> Result<Part, B
     }
 }
 
-fn call(part: Part, name: &str, arguments: Vec<Part>) -> Result<Part, Beyond> {
-    match (part, name, arguments.as_slice()) {
+fn call(part: Part, name: &str, arguments: &[Part]) -> Result<Part, Beyond> {
+    match (part, name, arguments) {
         (Part::Output(mut done), "trim", []) => {
             done.push("trim");
             Ok(Part::Output(done))
@@ -389,15 +397,11 @@ fn call(part: Part, name: &str, arguments: Vec<Part>) -> Result<Part, Beyond> {
             done.push("lowercase");
             Ok(Part::Output(done))
         }
-        (Part::Output(done), "includes", [Part::Text(text)]) => {
-            searched("contains", text, &done)
-        }
+        (Part::Output(done), "includes", [Part::Text(text)]) => searched("contains", text, &done),
         (Part::Output(done), "startsWith", [Part::Text(text)]) => {
             searched("starts-with", text, &done)
         }
-        (Part::Output(done), "endsWith", [Part::Text(text)]) => {
-            searched("ends-with", text, &done)
-        }
+        (Part::Output(done), "endsWith", [Part::Text(text)]) => searched("ends-with", text, &done),
         (Part::Pattern(source), "test", [Part::Output(done)]) => {
             Ok(scorer("regex", source.into(), done))
         }
@@ -406,7 +410,11 @@ fn call(part: Part, name: &str, arguments: Vec<Part>) -> Result<Part, Beyond> {
                 .into_iter()
                 .map(|text| scorer("equals", text.into(), done).check());
             let equal: Vec<Scorer> = equal.collect::<Result<_, _>>()?;
-            if equal.is_empty() { Err(Beyond) } else { Ok(set("any-of", equal)) }
+            if equal.is_empty() {
+                Err(Beyond)
+            } else {
+                Ok(set("any-of", equal))
+            }
         }
         (Part::Global("JSON"), "parse", [Part::Output(done)]) if done.is_empty() => {
             Ok(Part::Json("$".to_owned()))
@@ -443,7 +451,10 @@ mod tests {
 
     #[test]
     fn turns_plain_checks_into_scorers() {
-        assert_eq!(made("output.includes('a b')"), json!({"type": "contains", "value": "a b"}));
+        assert_eq!(
+            made("output.includes('a b')"),
+            json!({"type": "contains", "value": "a b"})
+        );
         assert_eq!(
             made("output.trim().toLowerCase() === \"yes\";"),
             json!({"type": "equals", "value": "yes", "transform": ["trim", "lowercase"]})
@@ -476,7 +487,10 @@ mod tests {
                     {"type": "ends-with", "value": "."}, {"type": "equals", "value": "A"}]}}]})
         );
         let bounded = translate("output.length < 80").unwrap();
-        assert_eq!(Value::Object(bounded.scorer), json!({"type": "max-length", "value": 79}));
+        assert_eq!(
+            Value::Object(bounded.scorer),
+            json!({"type": "max-length", "value": 79})
+        );
         assert!(bounded.caveat.is_some());
     }
 
@@ -502,10 +516,21 @@ mod tests {
 
     #[test]
     fn turns_plain_changes_of_the_answer_into_transforms() {
-        assert_eq!(transform("output.trim().toLowerCase()"), Ok(vec!["trim".into(), "lowercase".into()]));
-        assert_eq!(transform("JSON.parse(output).a.b;"), Ok(vec![json!({"json-path": "$.a.b"})]));
+        assert_eq!(
+            transform("output.trim().toLowerCase()"),
+            Ok(vec!["trim".into(), "lowercase".into()])
+        );
+        assert_eq!(
+            transform("JSON.parse(output).a.b;"),
+            Ok(vec![json!({"json-path": "$.a.b"})])
+        );
         assert_eq!(transform("output"), Ok(vec![]));
-        for code in ["output.toUpperCase()", "JSON.parse(output)", "output.split('x')[0]", "file://t.js"] {
+        for code in [
+            "output.toUpperCase()",
+            "JSON.parse(output)",
+            "output.split('x')[0]",
+            "file://t.js",
+        ] {
             assert_eq!(transform(code), Err(Beyond), "{code}");
         }
     }
@@ -519,7 +544,13 @@ mod tests {
 
     #[test]
     fn deep_code_is_bounded() {
-        assert_eq!(translate(&format!("{}output", "(".repeat(100_000))), Err(Beyond));
-        assert_eq!(translate(&format!("{}output", "!".repeat(100_000))), Err(Beyond));
+        assert_eq!(
+            translate(&format!("{}output", "(".repeat(100_000))),
+            Err(Beyond)
+        );
+        assert_eq!(
+            translate(&format!("{}output", "!".repeat(100_000))),
+            Err(Beyond)
+        );
     }
 }

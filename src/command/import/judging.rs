@@ -17,8 +17,7 @@ pub const IS_JUDGE: [&str; 5] = [
     "g-eval",
 ];
 
-const OTHER_JUDGE: &str =
-    "it is judged by our prompt, with scores 0 to 1 in quarters: compare with labels (gate calibrate)";
+const OTHER_JUDGE: &str = "it is judged by our prompt, with scores 0 to 1 in quarters: compare with labels (gate calibrate)";
 
 /// What a graded assertion becomes; `None` where no model grades it.
 pub fn judged(converter: &mut Converter<'_>, written: &Written<'_>) -> Option<Outcome> {
@@ -82,7 +81,10 @@ fn g_eval(converter: &Converter<'_>, written: &Written<'_>) -> Result<Scorer, St
     let text = template(converter, &text)?;
     let made = scorer("judge", &[("criteria", criteria(&text, written.negated))]);
     let threshold = written.number("threshold").unwrap_or(0.7);
-    Ok(with_threshold(made, Some(threshold).filter(|_| !written.negated)))
+    Ok(with_threshold(
+        made,
+        Some(threshold).filter(|_| !written.negated),
+    ))
 }
 
 fn factuality(converter: &Converter<'_>, written: &Written<'_>) -> Result<Scorer, String> {
@@ -92,7 +94,10 @@ fn factuality(converter: &Converter<'_>, written: &Written<'_>) -> Result<Scorer
         return Ok(scorer("factuality", &[("value", text.into())]));
     }
     let rubric = format!("The answer agrees in its facts with this reference: {text}");
-    Ok(scorer("judge", &[("criteria", criteria(&rubric, written.negated))]))
+    Ok(scorer(
+        "judge",
+        &[("criteria", criteria(&rubric, written.negated))],
+    ))
 }
 
 fn relevance(written: &Written<'_>) -> Scorer {
@@ -100,7 +105,10 @@ fn relevance(written: &Written<'_>) -> Scorer {
     let made = if has("answer-relevance") && !written.negated {
         scorer("answer-relevance", &[])
     } else {
-        scorer("judge", &[("criteria", criteria(RELEVANCE, written.negated))])
+        scorer(
+            "judge",
+            &[("criteria", criteria(RELEVANCE, written.negated))],
+        )
     };
     with_threshold(made, threshold.filter(|_| !written.negated))
 }
@@ -119,9 +127,15 @@ fn faithfulness(converter: &Converter<'_>, written: &Written<'_>) -> Result<Scor
         scorer("faithfulness", &[("context", context.into())])
     } else {
         let criteria = criteria(FAITHFUL, written.negated);
-        scorer("judge", &[("criteria", criteria), ("context", context.into())])
+        scorer(
+            "judge",
+            &[("criteria", criteria), ("context", context.into())],
+        )
     };
-    Ok(with_threshold(made, written.number("threshold").filter(|_| !written.negated)))
+    Ok(with_threshold(
+        made,
+        written.number("threshold").filter(|_| !written.negated),
+    ))
 }
 
 fn context(
@@ -136,8 +150,14 @@ fn context(
         None => rubric.to_owned(),
     };
     let criteria = criteria(&rubric, written.negated);
-    let made = scorer("judge", &[("criteria", criteria), ("context", context.into())]);
-    Ok(with_threshold(made, written.number("threshold").filter(|_| !written.negated)))
+    let made = scorer(
+        "judge",
+        &[("criteria", criteria), ("context", context.into())],
+    );
+    Ok(with_threshold(
+        made,
+        written.number("threshold").filter(|_| !written.negated),
+    ))
 }
 
 /// The judge with the model that the assertion or its test names.

@@ -48,7 +48,8 @@ pub fn outcome(converter: &mut Converter<'_>, written: &Written<'_>) -> Outcome 
             scorer("is-refusal", &[]),
             "our list of phrases that refuse is another".to_owned(),
         )),
-        "is-valid-function-call" | "is-valid-openai-function-call"
+        "is-valid-function-call"
+        | "is-valid-openai-function-call"
         | "is-valid-openai-tools-call" => Ok(Outcome::Differs(
             scorer("is-valid-tool-call", &[]),
             "it needs the tools to stand in the prompt (`tools:`)".to_owned(),
@@ -128,7 +129,10 @@ pub fn template(converter: &Converter<'_>, text: &str) -> Result<String, String>
 }
 
 /// The value of an assertion as text, its file read where it names one.
-pub fn value_text(converter: &Converter<'_>, written: &Written<'_>) -> Result<Option<String>, String> {
+pub fn value_text(
+    converter: &Converter<'_>,
+    written: &Written<'_>,
+) -> Result<Option<String>, String> {
     let Some(node) = written.get("value") else {
         return Ok(None);
     };
@@ -188,7 +192,9 @@ fn escaped(value: &Json) -> Json {
         Json::String(text) => nunjucks::escape(text).into(),
         Json::Array(items) => items.iter().map(escaped).collect(),
         Json::Object(fields) => {
-            let fields = fields.iter().map(|(key, value)| (key.clone(), escaped(value)));
+            let fields = fields
+                .iter()
+                .map(|(key, value)| (key.clone(), escaped(value)));
             Json::Object(fields.collect())
         }
         Json::Null | Json::Bool(_) | Json::Number(_) => value.clone(),
@@ -197,7 +203,10 @@ fn escaped(value: &Json) -> Json {
 
 fn one_text(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcome, String> {
     let value = needed(converter, written)?;
-    Ok(Outcome::Same(scorer(written.kind, &[("value", value.into())])))
+    Ok(Outcome::Same(scorer(
+        written.kind,
+        &[("value", value.into())],
+    )))
 }
 
 fn many_texts(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcome, String> {
@@ -218,16 +227,25 @@ fn many_texts(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcom
     }
     // All of them is a share here, and a share is no fail where scores are added up.
     if converter.weighed && written.kind.ends_with("-all") {
-        let kind = if written.kind.starts_with('i') { "icontains" } else { "contains" };
+        let kind = if written.kind.starts_with('i') {
+            "icontains"
+        } else {
+            "contains"
+        };
         let each = |text: &String| Json::Object(scorer(kind, &[("value", text.as_str().into())]));
-        let each: Vec<Json> = texts.iter().map(each).map(|made| {
-            json!({"type": format!("not-{kind}"), "value": made.get("value")})
-        }).collect();
+        let each: Vec<Json> = texts
+            .iter()
+            .map(each)
+            .map(|made| json!({"type": format!("not-{kind}"), "value": made.get("value")}))
+            .collect();
         // None of them is missing: one lack gives 0, as in promptfoo.
         let lacks = scorer("any-of", &[("scorers", each.into())]);
         return Ok(Outcome::Same(javascript::negate(lacks)));
     }
-    Ok(Outcome::Same(scorer(written.kind, &[("value", json!(texts))])))
+    Ok(Outcome::Same(scorer(
+        written.kind,
+        &[("value", json!(texts))],
+    )))
 }
 
 /// Texts separated by commas, in double quotes where they hold one.
@@ -282,7 +300,10 @@ fn regex(converter: &mut Converter<'_>, written: &Written<'_>) -> Result<Outcome
         // The engine of the scorer `javascript` has look-around and back references.
         Err(_) if scripts::has_javascript() && regex_syntax_is_theirs(&source) => {
             let code = format!("new RegExp({}).test(output)", Json::String(source));
-            Ok(Outcome::Same(scorer("javascript", &[("value", code.into())])))
+            Ok(Outcome::Same(scorer(
+                "javascript",
+                &[("value", code.into())],
+            )))
         }
         Err(why) => Err(why),
     }
@@ -307,7 +328,10 @@ fn json_of(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcome, 
             _ => Some(node.to_json()),
         },
     };
-    let keys: Vec<(&str, Json)> = schema.into_iter().map(|schema| ("schema", schema)).collect();
+    let keys: Vec<(&str, Json)> = schema
+        .into_iter()
+        .map(|schema| ("schema", schema))
+        .collect();
     let made = scorer(written.kind, &keys);
     if written.kind == "contains-json" {
         let why = "promptfoo also takes loose JSON (comments, quotes left out) and objects alone";
@@ -332,7 +356,10 @@ fn xml(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcome, Stri
     };
     let elements: Vec<String> = match listed.map(|node| &node.value) {
         None => Vec::new(),
-        Some(Value::List(items)) => items.iter().map(|i| nunjucks::js_text(&i.to_json())).collect(),
+        Some(Value::List(items)) => items
+            .iter()
+            .map(|i| nunjucks::js_text(&i.to_json()))
+            .collect(),
         Some(_) => {
             let text = value_text(converter, written)?.unwrap_or_default();
             let text = rendered(converter, &text)?;
@@ -362,7 +389,9 @@ fn xml(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcome, Stri
 fn word_count(written: &Written<'_>) -> Result<Outcome, String> {
     let node = written.get("value").ok_or(NO_VALUE)?;
     let whole = |node: &Node| match &node.value {
-        Value::Number(number) if number.fract() == 0.0 && *number >= 0.0 => Some(json_number(*number)),
+        Value::Number(number) if number.fract() == 0.0 && *number >= 0.0 => {
+            Some(json_number(*number))
+        }
         Value::Text(text) => text.trim().parse::<u64>().ok().map(Json::from),
         _ => None,
     };
@@ -411,7 +440,10 @@ fn levenshtein(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outco
     let share = (1.0 - most.floor() / length as f64).clamp(0.0, 1.0);
     // Rounded down, so that the distance itself still passes.
     let share = (share * 1e6).floor() / 1e6;
-    let made = scorer("levenshtein", &[("value", value.into()), ("threshold", json!(share))]);
+    let made = scorer(
+        "levenshtein",
+        &[("value", value.into()), ("threshold", json!(share))],
+    );
     let why = format!(
         "a distance of {most} is a likeness of {share} here; longer answers may be further off"
     );
@@ -434,7 +466,10 @@ fn likeness(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcome,
         }
         _ => needed(converter, written)?.into(),
     };
-    let made = scorer(written.kind, &[("value", value), ("threshold", json!(threshold))]);
+    let made = scorer(
+        written.kind,
+        &[("value", value), ("threshold", json!(threshold))],
+    );
     let why = "words are told apart, and runs smoothed, in another way: scores differ a little";
     Ok(Outcome::Differs(made, why.to_owned()))
 }
@@ -448,7 +483,10 @@ fn finish(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcome, S
         "tool_calls" | "function_call" => "tool",
         other => return Err(format!("`{other}` is no reason to stop that is told apart")),
     };
-    Ok(Outcome::Same(scorer("finish-reason", &[("value", value.into())])))
+    Ok(Outcome::Same(scorer(
+        "finish-reason",
+        &[("value", value.into())],
+    )))
 }
 
 fn tool_calls(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcome, String> {
@@ -461,7 +499,10 @@ fn tool_calls(converter: &Converter<'_>, written: &Written<'_>) -> Result<Outcom
         }
     };
     let threshold = written.number("threshold").unwrap_or(1.0);
-    let made = scorer("tool-call-f1", &[("value", names), ("threshold", json!(threshold))]);
+    let made = scorer(
+        "tool-call-f1",
+        &[("value", names), ("threshold", json!(threshold))],
+    );
     Ok(Outcome::Same(made))
 }
 
@@ -497,9 +538,8 @@ fn referenced(converter: &Converter<'_>, code: &str) -> bool {
     text.split("{{vars.").skip(1).all(|after| {
         let name = after.split("}}").next().unwrap_or_default();
         let path: Vec<String> = name.split('.').map(str::to_owned).collect();
-        nunjucks::find(&path, converter.vars).is_some_and(|value| {
-            value.as_str().is_some_and(|text| !text.is_empty())
-        })
+        nunjucks::find(&path, converter.vars)
+            .is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()))
     })
 }
 
@@ -510,7 +550,10 @@ mod tests {
     #[test]
     fn splits_texts_as_promptfoo_does() {
         assert_eq!(separated("a, b ,,c").unwrap(), ["a", "b", "c"]);
-        assert_eq!(separated("\"a, b\", \"say \"\"x\"\"\", c\\d").unwrap(), ["a, b", "say \"x\"", "c\\d"]);
+        assert_eq!(
+            separated("\"a, b\", \"say \"\"x\"\"\", c\\d").unwrap(),
+            ["a, b", "say \"x\"", "c\\d"]
+        );
         assert!(separated("\"a").is_err());
         assert!(separated("\"a\" b").is_err());
         assert!(separated("").unwrap().is_empty());

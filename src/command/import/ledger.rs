@@ -72,11 +72,14 @@ impl Finding {
     }
 }
 
+/// A file, a line and a column.
+type Position = (String, usize, usize);
+
 /// All that an import says about what it did.
 #[derive(Debug, Default)]
 pub struct Ledger {
     findings: BTreeSet<Finding>,
-    carried: BTreeMap<&'static str, BTreeSet<(String, usize, usize)>>,
+    carried: BTreeMap<&'static str, BTreeSet<Position>>,
 }
 
 impl Ledger {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::Wanted;
 use super::config;
 use super::files::Files;
 use super::ledger::{Fate, Ledger, Place};
@@ -11,7 +12,6 @@ use super::merged::{self, Test};
 use super::prompts::{self, Prompt};
 use super::tests_of;
 use super::types;
-use super::Wanted;
 use crate::base::{Diagnostic, Diagnostics, Entry, Node, Source, Span, Value, text};
 use crate::command::{CommandError, Project};
 
@@ -101,7 +101,10 @@ fn needed(source: &Arc<Source>, root: &Node, found: &mut Diagnostics) {
         lacks("provider", "add `providers:`");
     }
     if !has("tests") && !has("scenarios") {
-        lacks("test", "add `tests:`: without one every prompt is asked once and passes");
+        lacks(
+            "test",
+            "add `tests:`: without one every prompt is asked once and passes",
+        );
     }
     if has("providers") && has("targets") {
         let message = "`providers` and `targets` are both there".to_owned();
@@ -118,7 +121,8 @@ fn providers(source: &Arc<Source>, root: &Node, found: &mut Diagnostics) {
     for item in items.iter().filter(|item| item.get("id").is_some()) {
         keys(source, item, &types::PROVIDER, "provider", found);
         let key = item.get("config").and_then(|config| config.get("apiKey"));
-        if let Some(node) = key.filter(|node| node.as_text().is_some_and(|key| !key.contains("{{"))) {
+        if let Some(node) = key.filter(|node| node.as_text().is_some_and(|key| !key.contains("{{")))
+        {
             let message = "a key stands in the config".to_owned();
             let help = "put it into the environment".to_owned();
             found.push(error("key", message, &Place::of(source, node), help));
@@ -144,7 +148,14 @@ fn test_keys(source: &Arc<Source>, node: &Node, found: &mut Diagnostics) {
 /// Files that are named and can not be read, and templates that are code.
 fn unreadable(ledger: &Ledger, found: &mut Diagnostics) {
     for finding in ledger.of(Fate::Dropped) {
-        let named = ["tests `", "prompt `", "assertions `", "variable `", "vars `", "scenario `"];
+        let named = [
+            "tests `",
+            "prompt `",
+            "assertions `",
+            "variable `",
+            "vars `",
+            "scenario `",
+        ];
         if named.iter().any(|start| finding.what.starts_with(start)) {
             let source = Source::row(finding.file.clone(), "", finding.line);
             let message = format!("{}: {}", finding.what, finding.why);
@@ -177,7 +188,12 @@ fn position(place: &Place) -> (String, usize, usize) {
 fn assertion(place: &Place, node: &Node, found: &mut Diagnostics) {
     let Some(kind) = node.get("type").and_then(Node::as_text) else {
         let message = "the assertion has no `type`".to_owned();
-        found.push(error("missing-key", message, place, "add `type:`".to_owned()));
+        found.push(error(
+            "missing-key",
+            message,
+            place,
+            "add `type:`".to_owned(),
+        ));
         return;
     };
     let bare = kind.strip_prefix("not-").unwrap_or(kind);
@@ -212,20 +228,48 @@ fn assertion(place: &Place, node: &Node, found: &mut Diagnostics) {
         .is_none_or(|value| value.is_null() || value.as_text() == Some(""));
     if empty && NEEDS_VALUE.contains(&bare) {
         let message = format!("`{kind}` has no `value`");
-        found.push(error("missing-key", message, place, "add `value:`".to_owned()));
+        found.push(error(
+            "missing-key",
+            message,
+            place,
+            "add `value:`".to_owned(),
+        ));
     }
     if node.get("threshold").is_none() && ["latency", "cost"].contains(&bare) {
         let message = format!("`{kind}` has no `threshold`");
-        found.push(error("missing-key", message, place, "add `threshold:`".to_owned()));
+        found.push(error(
+            "missing-key",
+            message,
+            place,
+            "add `threshold:`".to_owned(),
+        ));
     }
 }
 
 /// Types that can do nothing without a value.
 const NEEDS_VALUE: [&str; 22] = [
-    "bleu", "contains", "contains-all", "contains-any", "equals", "factuality", "finish-reason",
-    "g-eval", "gleu", "icontains", "icontains-all", "icontains-any", "javascript", "levenshtein",
-    "llm-rubric", "model-graded-closedqa", "model-graded-factuality", "python", "regex", "rouge-n",
-    "starts-with", "word-count",
+    "bleu",
+    "contains",
+    "contains-all",
+    "contains-any",
+    "equals",
+    "factuality",
+    "finish-reason",
+    "g-eval",
+    "gleu",
+    "icontains",
+    "icontains-all",
+    "icontains-any",
+    "javascript",
+    "levenshtein",
+    "llm-rubric",
+    "model-graded-closedqa",
+    "model-graded-factuality",
+    "python",
+    "regex",
+    "rouge-n",
+    "starts-with",
+    "word-count",
 ];
 
 /// Variables that a prompt uses and a test does not set: they print as nothing.
@@ -255,7 +299,10 @@ fn variables(prompts: &[Prompt], tests: &[Test], found: &mut Diagnostics) {
             })
         };
         for name in everywhere.into_iter().filter(|name| !in_assertions(name)) {
-            let message = format!("variable `{}` is used by no prompt", text::shorten(name, 60));
+            let message = format!(
+                "variable `{}` is used by no prompt",
+                text::shorten(name, 60)
+            );
             let help = "a misspelt name in the prompt, or a leftover";
             found.push(warn("unused-variable", message, &test.place, help));
         }

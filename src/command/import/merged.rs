@@ -53,7 +53,8 @@ impl<'n> Layers<'n> {
 
     fn option(&self, key: &str) -> Option<(&'n Arc<Source>, &'n Node)> {
         let options = self.layers.iter().rev();
-        let mut options = options.filter_map(|(source, node)| Some((*source, node.get("options")?)));
+        let mut options =
+            options.filter_map(|(source, node)| Some((*source, node.get("options")?)));
         options.find_map(|(source, options)| Some((source, options.get(key)?)))
     }
 
@@ -70,16 +71,43 @@ impl<'n> Layers<'n> {
 
 /// Why an option or key of a test is not carried over.
 const LEFT_OUT: [(&str, &str); 10] = [
-    ("provider", "a case has no model of its own: make a suite for it"),
-    ("providers", "a case has no models of its own: make a suite for it"),
-    ("prompts", "every case is asked of every version: make a suite for it"),
-    ("assertScoringFunction", "a score made by code has no counterpart"),
-    ("transformVars", "variables made by code: write them into the cases"),
+    (
+        "provider",
+        "a case has no model of its own: make a suite for it",
+    ),
+    (
+        "providers",
+        "a case has no models of its own: make a suite for it",
+    ),
+    (
+        "prompts",
+        "every case is asked of every version: make a suite for it",
+    ),
+    (
+        "assertScoringFunction",
+        "a score made by code has no counterpart",
+    ),
+    (
+        "transformVars",
+        "variables made by code: write them into the cases",
+    ),
     ("storeOutputAs", "cases do not depend on each other"),
-    ("rubricPrompt", "its own judge prompt: write it as a version of a judge (docs/judges.md)"),
-    ("factuality", "the weights of factuality have no counterpart"),
-    ("repeat", "repeats are the suite's: `repeat:`, or --repeat N"),
-    ("postprocess", "it was renamed: write it as `transform` and import again"),
+    (
+        "rubricPrompt",
+        "its own judge prompt: write it as a version of a judge (docs/judges.md)",
+    ),
+    (
+        "factuality",
+        "the weights of factuality have no counterpart",
+    ),
+    (
+        "repeat",
+        "repeats are the suite's: `repeat:`, or --repeat N",
+    ),
+    (
+        "postprocess",
+        "it was renamed: write it as `transform` and import again",
+    ),
 ];
 
 /// The tests that one written test stands for.
@@ -108,16 +136,20 @@ pub fn expand(
             .and_then(|(_, node)| node.as_text().map(str::to_owned)),
         vars: Map::new(),
         asserts: assertions(&layers, files, ledger),
-        threshold: layers.last("threshold").and_then(|(_, node)| match node.value {
-            Value::Number(number) => Some(number),
-            _ => None,
-        }),
+        threshold: layers
+            .last("threshold")
+            .and_then(|(_, node)| match node.value {
+                Value::Number(number) => Some(number),
+                _ => None,
+            }),
         transform,
         unknown_answer,
-        answer: layers.last("providerOutput").map(|(_, node)| match node.as_text() {
-            Some(text) => text.to_owned(),
-            None => node.to_json().to_string(),
-        }),
+        answer: layers
+            .last("providerOutput")
+            .map(|(_, node)| match node.as_text() {
+                Some(text) => text.to_owned(),
+                None => node.to_json().to_string(),
+            }),
         metadata: metadata(&layers),
         grader: layers
             .option("provider")
@@ -148,7 +180,11 @@ fn report_keys(source: &Arc<Source>, node: &Node, ledger: &mut Ledger) {
     let keys = entries
         .iter()
         .map(|entry| (entry, types::TEST.as_slice(), "test"))
-        .chain(options.iter().map(|entry| (entry, types::OPTIONS.as_slice(), "options")));
+        .chain(
+            options
+                .iter()
+                .map(|entry| (entry, types::OPTIONS.as_slice(), "options")),
+        );
     for (entry, known, of) in keys {
         let place = Place {
             source: Arc::clone(source),
@@ -160,7 +196,11 @@ fn report_keys(source: &Arc<Source>, node: &Node, ledger: &mut Ledger) {
         if !known.contains(&entry.key.as_str()) {
             let near = text::suggestion(&entry.key, known.iter().copied());
             let near = near.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
-            ledger.changed(&place, what, format!("promptfoo passes over a key that it does not know{near}"));
+            ledger.changed(
+                &place,
+                what,
+                format!("promptfoo passes over a key that it does not know{near}"),
+            );
         } else if let Some((_, why)) = LEFT_OUT
             .iter()
             .find(|(key, _)| *key == entry.key && !grader && !entry.value.is_null())
@@ -210,7 +250,11 @@ fn push_assertion(
                 Value::List(items) => items.clone(),
                 _ => vec![node],
             };
-            asserts.extend(items.into_iter().map(|item| (Place::of(&source, &item), item)));
+            asserts.extend(
+                items
+                    .into_iter()
+                    .map(|item| (Place::of(&source, &item), item)),
+            );
         }
         Err(why) => ledger.dropped(&place, format!("assertions `{path}`"), why),
     }
@@ -245,11 +289,7 @@ fn transform_of(layers: &Layers<'_>, ledger: &mut Ledger) -> (Vec<Json>, bool) {
 }
 
 /// Each variable with the values it takes in turn, in the order of the file.
-fn variables(
-    layers: &Layers<'_>,
-    files: &Files,
-    ledger: &mut Ledger,
-) -> Vec<(String, Vec<Json>)> {
+fn variables(layers: &Layers<'_>, files: &Files, ledger: &mut Ledger) -> Vec<(String, Vec<Json>)> {
     let mut all: Vec<(String, Vec<Json>)> = Vec::new();
     for (source, node) in &layers.layers {
         let Some(vars) = node.get("vars") else {

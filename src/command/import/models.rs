@@ -225,11 +225,7 @@ fn report_keys(source: &Arc<Source>, node: &Node, ledger: &mut Ledger) {
 }
 
 /// One provider: `openai:gpt-4o`, `{id: …, config: …}`, or `{openai:gpt-4o: {config: …}}`.
-fn one(
-    node: &Node,
-    files: Option<&Files>,
-    scripts: &mut Scripts,
-) -> Result<Made, String> {
+fn one(node: &Node, files: Option<&Files>, scripts: &mut Scripts) -> Result<Made, String> {
     let (id, options) = match &node.value {
         Value::Text(id) => (id.as_str(), None),
         Value::Map(entries) => match (node.get("id"), entries.as_slice()) {
@@ -254,33 +250,65 @@ fn with_access(mut made: Made, config: Option<&Node>) -> Made {
         .or_else(|| text("apiHost").map(|host| format!("https://{host}")));
     if let Some(url) = url.filter(|_| !made.model.contains_key("base_url")) {
         let host = url.split("://").nth(1).unwrap_or(&url);
-        let host = host.split('/').next().unwrap_or(host).to_owned();
-        made = made
-            .with("base_url", url)
-            .but(format!("a key goes to {host} only with --allow-host {host}"));
+        let host = host.split(['/', ':']).next().unwrap_or(host).to_owned();
+        made = made.with("base_url", url);
+        if host != "localhost" && !host.starts_with("127.") {
+            made = made.but(format!(
+                "a key goes to {host} only with --allow-host {host}"
+            ));
+        }
     }
     if let Some(variable) = text("apiKeyEnvar") {
         made = made.with("api_key_env", variable);
     }
     if text("apiKey").is_some_and(|key| !key.contains("{{")) {
-        made = made.but("a key stands in the config: it was not copied; put it into the environment");
+        made =
+            made.but("a key stands in the config: it was not copied; put it into the environment");
     }
     made
 }
 
 /// Hosts that speak OpenAI chat completions: their address and the variable of their key.
 const COMPATIBLE: [(&str, &str, &str); 12] = [
-    ("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    (
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+    ),
     ("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    ("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    (
+        "deepseek",
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+    ),
     ("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-    ("togetherai", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
-    ("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    (
+        "togetherai",
+        "https://api.together.xyz/v1",
+        "TOGETHER_API_KEY",
+    ),
+    (
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        "FIREWORKS_API_KEY",
+    ),
     ("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
-    ("perplexity", "https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
+    (
+        "perplexity",
+        "https://api.perplexity.ai",
+        "PERPLEXITY_API_KEY",
+    ),
     ("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
-    ("hyperbolic", "https://api.hyperbolic.xyz/v1", "HYPERBOLIC_API_KEY"),
-    ("github", "https://models.github.ai/inference", "GITHUB_TOKEN"),
+    (
+        "hyperbolic",
+        "https://api.hyperbolic.xyz/v1",
+        "HYPERBOLIC_API_KEY",
+    ),
+    (
+        "github",
+        "https://models.github.ai/inference",
+        "GITHUB_TOKEN",
+    ),
     ("localai", "http://127.0.0.1:8080/v1", ""),
 ];
 
@@ -298,10 +326,14 @@ fn by_id(
         if variable.is_empty() {
             return Ok(made);
         }
-        let host = url.trim_start_matches("https://").split('/').next().unwrap_or(url);
-        return Ok(made
-            .with("api_key_env", *variable)
-            .but(format!("a key goes to {host} only with --allow-host {host}")));
+        let host = url
+            .trim_start_matches("https://")
+            .split('/')
+            .next()
+            .unwrap_or(url);
+        return Ok(made.with("api_key_env", *variable).but(format!(
+            "a key goes to {host} only with --allow-host {host}"
+        )));
     }
     match (vendor, route) {
         ("openai", "chat" | "") if !rest.is_empty() => Ok(Made::new("openai", model)),
@@ -319,10 +351,12 @@ fn by_id(
         ("file", _) => python(id, config, files, scripts),
         ("vertex", _) => Err("Vertex AI is not spoken: use `google:` with a key".to_owned()),
         ("http" | "https", _) => Err(HTTP.to_owned()),
-        ("openai" | "azure" | "azureopenai", other) => {
-            Err(format!("the route `{other}` of {vendor} is not spoken: chat or responses"))
-        }
-        _ => Err(format!("there is no counterpart of `{vendor}`: an `exec` model can ask it")),
+        ("openai" | "azure" | "azureopenai", other) => Err(format!(
+            "the route `{other}` of {vendor} is not spoken: chat or responses"
+        )),
+        _ => Err(format!(
+            "there is no counterpart of `{vendor}`: an `exec` model can ask it"
+        )),
     }
 }
 
@@ -387,7 +421,7 @@ fn python(
         Some((stem, function)) => (bare.get(..stem.len() + 3).unwrap_or(bare), function),
         None => (bare, "call_api"),
     };
-    if !path.ends_with(".py") {
+    if camino::Utf8Path::new(path).extension() != Some("py") {
         return Err(WHY.to_owned());
     }
     let files = files.ok_or(WHY)?;
@@ -403,7 +437,11 @@ fn python(
         function.to_owned(),
     ];
     command.extend(config.map(|config| config.to_json().to_string()));
-    let stem = path.rsplit('/').next().unwrap_or(&path).trim_end_matches(".py");
+    let stem = path
+        .rsplit('/')
+        .next()
+        .unwrap_or(&path)
+        .trim_end_matches(".py");
     Ok(Made::new("exec", stem)
         .with("command", json!(command))
         .but("only with --allow-exec; the context has no variables"))

@@ -34,7 +34,13 @@ pub fn parse(text: &str) -> Result<Vec<Piece>, Unsupported> {
         let (before, tag) = rest.split_at(at);
         push(&mut pieces, before);
         let refuse = |tag: &str| Unsupported {
-            tag: tag.lines().next().unwrap_or_default().chars().take(60).collect(),
+            tag: tag
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .take(60)
+                .collect(),
             offset: text.len() - tag.len(),
         };
         if let Some(comment) = tag.strip_prefix("{#") {
@@ -201,7 +207,8 @@ mod tests {
 
     #[test]
     fn fills_in_values_and_translates_names() {
-        let pieces = parse("{# note #}A {{ a }}, {{n}} {{o.f | safe}} {{l}} {{none_such}}!").unwrap();
+        let pieces =
+            parse("{# note #}A {{ a }}, {{n}} {{o.f | safe}} {{l}} {{none_such}}!").unwrap();
         assert_eq!(render(&pieces, &vars()), "A x, 4 y p,q !");
         assert_eq!(
             to_scorer(&pieces),

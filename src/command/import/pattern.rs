@@ -8,8 +8,7 @@ use std::str::Chars;
 const DIGIT: &str = "0-9";
 const WORD: &str = "0-9A-Za-z_";
 /// ECMA-262, `WhiteSpace` and `LineTerminator`.
-const SPACE: &str =
-    r"\t\n\x0B\x0C\r \u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
+const SPACE: &str = r"\t\n\x0B\x0C\r \u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
 
 /// Translates a pattern with its flags.
 ///

@@ -74,7 +74,13 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
     let mut cases = parts.cases(&files, &tests);
     let mut models = match wanted.model {
         Some(text) => vec![chosen(text)?],
-        None => models::all(&source, &root, &files, &mut parts.ledger, &mut parts.scripts),
+        None => models::all(
+            &source,
+            &root,
+            &files,
+            &mut parts.ledger,
+            &mut parts.scripts,
+        ),
     };
     let place = Place::of(&source, root.get("tests").unwrap_or(&root));
     let recorded = recorded(&cases, &place, &mut parts.ledger);
@@ -84,9 +90,7 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
     let refused = refusal(&prompts, &cases, &models);
     let shared = suite::hoist(&mut cases);
     suite::note_empty(&cases, &shared, &place, &mut parts.ledger);
-    let names: BTreeSet<&str> = prompts.iter().flat_map(Prompt::names).collect();
-    let vars: Vec<&Map<String, Json>> = cases.iter().map(|case| &case.vars).collect();
-    let variables = Variables::of(&names, &vars);
+    let variables = variables_of(&prompts, &cases);
     let judges = parts.graders.models(&mut parts.ledger);
     let repeat = config::repeat(&root);
     let output = written::Output {
@@ -103,7 +107,9 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
     };
     let mut new_files = output.files();
     new_files.extend(parts.scripts.into_files());
-    let needs_exec = new_files.iter().any(|file| file.path == scripts::BRIDGE_PATH);
+    let needs_exec = new_files
+        .iter()
+        .any(|file| file.path == scripts::BRIDGE_PATH);
     Ok(Imported {
         files: new_files,
         ledger: parts.ledger,
@@ -112,6 +118,12 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
         needs_exec,
         name,
     })
+}
+
+fn variables_of(prompts: &[Prompt], cases: &[Case]) -> Variables {
+    let names: BTreeSet<&str> = prompts.iter().flat_map(Prompt::names).collect();
+    let vars: Vec<&Map<String, Json>> = cases.iter().map(|case| &case.vars).collect();
+    Variables::of(&names, &vars)
 }
 
 /// What is collected while a config is read.
@@ -143,9 +155,8 @@ impl Parts {
             });
         }
         let default = default.map(|(source, node)| (source, node));
-        let expand = |test: &tests_of::Written| {
-            merged::expand(test, default, files, &mut self.ledger)
-        };
+        let expand =
+            |test: &tests_of::Written| merged::expand(test, default, files, &mut self.ledger);
         all.iter().flat_map(expand).collect()
     }
 
@@ -222,13 +233,19 @@ fn name_of(wanted: &Wanted<'_>, source: &Source, project: &Project) -> Name {
     let whole = wanted.caller.join(wanted.file);
     let folder = whole.parent().and_then(Utf8Path::file_name);
     let folder = folder.filter(|folder| !folder.starts_with('.'));
-    Name::slugify(folder.or_else(|| project.root.path().file_name()).unwrap_or("promptfoo"))
+    Name::slugify(
+        folder
+            .or_else(|| project.root.path().file_name())
+            .unwrap_or("promptfoo"),
+    )
 }
 
 fn chosen(text: &str) -> Result<Model, CommandError> {
     let model = text.split_once(':').filter(|(_, model)| !model.is_empty());
     let known = |provider: &str| {
-        crate::chat::ProviderKind::WORDS.iter().any(|(word, _)| *word == provider)
+        crate::chat::ProviderKind::WORDS
+            .iter()
+            .any(|(word, _)| *word == provider)
     };
     match model.filter(|(provider, _)| known(provider)) {
         Some((provider, model)) => {
@@ -264,12 +281,20 @@ fn recorded(cases: &[Case], place: &Place, ledger: &mut Ledger) -> bool {
 }
 
 fn refusal(prompts: &[Prompt], cases: &[Case], models: &[Model]) -> Option<(String, String)> {
-    let refuse = |what: &str, help: &str| Some((format!("no {what} could be carried over"), help.to_owned()));
+    let refuse = |what: &str, help: &str| {
+        Some((format!("no {what} could be carried over"), help.to_owned()))
+    };
     if prompts.is_empty() {
-        return refuse("prompt", "write the prompt as text with {{variables}}, and import again");
+        return refuse(
+            "prompt",
+            "write the prompt as text with {{variables}}, and import again",
+        );
     }
     if cases.is_empty() {
-        return refuse("test", "write tests into the config or a CSV file, and import again");
+        return refuse(
+            "test",
+            "write tests into the config or a CSV file, and import again",
+        );
     }
     if models.is_empty() {
         return refuse("provider", "name a model: --model openai:gpt-4o-2024-08-06");
@@ -287,18 +312,24 @@ fn surround(prompts: &mut [Prompt], tests: &[Test], ledger: &mut Ledger) {
         return;
     }
     let plain = prompts.iter().all(|prompt| prompt.messages.len() == 1);
-    let parsed = super::nunjucks::parse(before).and_then(|before| {
-        Ok((before, super::nunjucks::parse(after)?))
-    });
+    let parsed = super::nunjucks::parse(before)
+        .and_then(|before| Ok((before, super::nunjucks::parse(after)?)));
     match parsed {
         Ok((before, after)) if same && plain => {
             for (_, pieces) in prompts.iter_mut().flat_map(|prompt| &mut prompt.messages) {
-                *pieces = before.iter().chain(pieces.iter()).chain(&after).cloned().collect();
+                *pieces = before
+                    .iter()
+                    .chain(pieces.iter())
+                    .chain(&after)
+                    .cloned()
+                    .collect();
             }
         }
         _ => {
             let why = "text around a prompt is the prompt's own: it must be the same for all tests, around one message";
-            let place = tests.iter().find(|test| test.around != (String::new(), String::new()));
+            let place = tests
+                .iter()
+                .find(|test| test.around != (String::new(), String::new()));
             ledger.dropped(&place.unwrap_or(first).place, "`prefix` or `suffix`", why);
         }
     }

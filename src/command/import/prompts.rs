@@ -47,7 +47,9 @@ pub fn all(source: &Arc<Source>, root: &Node, files: &Files, ledger: &mut Ledger
             }
         }
         // A map of files to labels.
-        Some((node, Value::Map(entries))) if node.get("raw").is_none() && node.get("id").is_none() => {
+        Some((node, Value::Map(entries)))
+            if node.get("raw").is_none() && node.get("id").is_none() =>
+        {
             for entry in entries {
                 let path = parse_value(&Json::String(entry.key.clone()), entry.key_span);
                 let label = entry.value.as_text().map(str::to_owned);
@@ -109,14 +111,19 @@ fn gather(
             label: label.clone(),
             text,
         })),
-        Err(why) => ledger.dropped(&place, format!("prompt `{}`", text::shorten(written, 80)), why),
+        Err(why) => ledger.dropped(
+            &place,
+            format!("prompt `{}`", text::shorten(written, 80)),
+            why,
+        ),
     }
 }
 
 /// `file://…`, a name with a known ending, or a pattern of names.
 fn names_a_file(written: &str, files: &Files) -> bool {
     const ENDINGS: [&str; 14] = [
-        "txt", "md", "json", "jsonl", "yaml", "yml", "j2", "csv", "js", "cjs", "mjs", "ts", "py", "sh",
+        "txt", "md", "json", "jsonl", "yaml", "yml", "j2", "csv", "js", "cjs", "mjs", "ts", "py",
+        "sh",
     ];
     if written.starts_with("file://") || written.starts_with("exec:") {
         return true;
@@ -130,9 +137,14 @@ fn names_a_file(written: &str, files: &Files) -> bool {
         || files.is_file(written)
 }
 
+/// The text of a prompt in a file.
+type Part = (Arc<Source>, String);
+
 /// The prompts that a file holds.
-fn of_file(path: &str, files: &Files) -> Result<Vec<(Arc<Source>, String)>, String> {
-    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+fn of_file(path: &str, files: &Files) -> Result<Vec<Part>, String> {
+    let ending = path
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_ascii_lowercase());
     match ending.as_deref() {
         Some("txt") => {
             let source = files.read(path)?;
@@ -177,12 +189,12 @@ fn parts(text: &str) -> impl Iterator<Item = String> {
         .filter(|part| !part.is_empty())
 }
 
-fn csv_prompts(source: &Arc<Source>) -> Result<Vec<(Arc<Source>, String)>, String> {
+fn csv_prompts(source: &Arc<Source>) -> Result<Vec<Part>, String> {
     if !source.text.contains(',') {
         let lines = source.text.lines().filter(|line| !line.trim().is_empty());
-        let lines = lines.enumerate().filter(|(index, line)| {
-            *index > 0 || !line.trim().eq_ignore_ascii_case("prompt")
-        });
+        let lines = lines
+            .enumerate()
+            .filter(|(index, line)| *index > 0 || !line.trim().eq_ignore_ascii_case("prompt"));
         return Ok(lines
             .map(|(_, line)| (Arc::clone(source), line.to_owned()))
             .collect());
@@ -259,7 +271,10 @@ fn tag_place(place: &Place, tag: &str) -> Place {
 }
 
 /// The messages of a prompt that is a chat in JSON or YAML; `None` where it is plain text.
-#[expect(clippy::type_complexity, reason = "the messages, and whether a developer speaks")]
+#[expect(
+    clippy::type_complexity,
+    reason = "the messages, and whether a developer speaks"
+)]
 fn chat(text: &str) -> Option<Result<(Vec<(Role, String)>, bool), String>> {
     let start = text.trim_start();
     if !start.starts_with('[') && !start.starts_with("- role:") {
@@ -310,5 +325,7 @@ fn content(message: &Node) -> Option<String> {
         let is_text = part.get("type").and_then(Node::as_text) == Some("text");
         part.get("text").and_then(Node::as_text).filter(|_| is_text)
     });
-    texts.collect::<Option<Vec<_>>>().map(|texts| texts.concat())
+    texts
+        .collect::<Option<Vec<_>>>()
+        .map(|texts| texts.concat())
 }

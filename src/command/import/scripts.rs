@@ -124,7 +124,7 @@ fn python_file(value: &str) -> Option<(&str, Option<&str>)> {
     };
     (value.starts_with("file://") || !path.contains(' '))
         .then_some((path, function))
-        .filter(|(path, _)| path.ends_with(".py"))
+        .filter(|(path, _)| camino::Utf8Path::new(path).extension() == Some("py"))
 }
 
 impl Scripts {
@@ -153,7 +153,11 @@ fn indented(code: &str) -> String {
         "" => "\n".to_owned(),
         line => format!("    {line}\n"),
     };
-    code.trim_end().lines().map(line).collect::<Vec<_>>().concat()
+    code.trim_end()
+        .lines()
+        .map(line)
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 impl Scripts {

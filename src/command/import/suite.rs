@@ -55,9 +55,12 @@ pub fn scorers_of(test: &Test, made: Vec<Made>, ledger: &mut Ledger) -> Vec<Name
             }
         };
     }
-    let odd = made.iter().any(|made| made.weight > 0.0 && (made.weight - 1.0).abs() > 1e-12);
+    let odd = made
+        .iter()
+        .any(|made| made.weight > 0.0 && (made.weight - 1.0).abs() > 1e-12);
     if odd {
-        let why = "without a threshold a weight moves the score alone, and that is not weighed here";
+        let why =
+            "without a threshold a weight moves the score alone, and that is not weighed here";
         ledger.changed(&test.place, "`weight` of assertion", why);
     }
     made.into_iter().map(named).collect()
@@ -65,7 +68,10 @@ pub fn scorers_of(test: &Test, made: Vec<Made>, ledger: &mut Ledger) -> Vec<Name
 
 fn named(made: Made) -> Named {
     let mut scorer = made.scorer;
-    let kind = scorer.get("type").and_then(Json::as_str).unwrap_or("scorer");
+    let kind = scorer
+        .get("type")
+        .and_then(Json::as_str)
+        .unwrap_or("scorer");
     let name = made
         .metric
         .unwrap_or_else(|| Name::slugify(kind).as_str().to_owned());
@@ -168,7 +174,9 @@ fn unescaped(value: Json) -> Json {
         Json::String(text) => text.replace("{{\"{{\"}}", "{{").into(),
         Json::Array(items) => items.into_iter().map(unescaped).collect(),
         Json::Object(fields) => {
-            let fields = fields.into_iter().map(|(key, value)| (key, unescaped(value)));
+            let fields = fields
+                .into_iter()
+                .map(|(key, value)| (key, unescaped(value)));
             Json::Object(fields.collect())
         }
         other => other,
@@ -194,7 +202,8 @@ pub fn note_empty(cases: &[Case], shared: &[Named], place: &Place, ledger: &mut 
     let empty = cases.iter().filter(|case| case.own.is_empty()).count();
     if shared.is_empty() && empty > 0 {
         let cases = crate::base::text::count(empty, "case");
-        let why = format!("{cases} without an assertion: every answer passes there, as in promptfoo");
+        let why =
+            format!("{cases} without an assertion: every answer passes there, as in promptfoo");
         ledger.changed(place, "tests", why);
     }
 }

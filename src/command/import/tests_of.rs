@@ -88,7 +88,9 @@ fn from_file(
         return ledger.dropped(place, what, "it is not on this machine: save it as CSV");
     }
     let file = bare.split('#').next().unwrap_or(bare);
-    let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    let ending = file
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_ascii_lowercase());
     let found = match ending.as_deref() {
         Some("csv") => files.read(file).and_then(|source| csv_tests::rows(&source)),
         Some("jsonl" | "ndjson") => files.read(file).and_then(|source| lines(&source)),
@@ -112,7 +114,7 @@ fn from_file(
     }
 }
 
-fn lines(source: &Arc<Source>) -> Result<Vec<(Arc<Source>, Node)>, String> {
+fn lines(source: &Arc<Source>) -> Result<Vec<csv_tests::Row>, String> {
     let filled = source
         .text
         .lines()

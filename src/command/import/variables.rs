@@ -97,9 +97,8 @@ fn text_variable(values: &[&Json], everywhere: bool) -> Json {
     let texts: Vec<String> = values.iter().map(|value| js_text(value)).collect();
     let longest = texts.iter().map(|text| text.chars().count()).max();
     let mut declared = json!({"type": "string", "max_length": bound(longest.unwrap_or(0))});
-    let control = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t') || crate::base::text::is_deceptive(c)
-    };
+    let control =
+        |c: char| (c.is_control() && c != '\n' && c != '\t') || crate::base::text::is_deceptive(c);
     if let Json::Object(fields) = &mut declared {
         if !everywhere {
             // Nunjucks prints nothing for what is not there.

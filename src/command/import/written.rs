@@ -46,12 +46,18 @@ impl Output<'_> {
         let name = self.name;
         let mut names = Names::default();
         let shared = self.shared_scorers(&mut names);
-        let mut files = vec![NewFile::new(format!("evals/{name}.yaml"), self.suite(&shared))];
+        let mut files = vec![NewFile::new(
+            format!("evals/{name}.yaml"),
+            self.suite(&shared),
+        )];
         for (prompt, number) in self.prompts.iter().zip(1usize..) {
             let path = format!("prompts/{name}/v{number}.yaml");
             files.push(NewFile::new(path, self.prompt(prompt, number)));
         }
-        files.push(NewFile::new(format!("fixtures/{name}.jsonl"), self.dataset(&names)));
+        files.push(NewFile::new(
+            format!("fixtures/{name}.jsonl"),
+            self.dataset(&names),
+        ));
         if self.models.iter().any(is_echo) {
             let path = format!("fixtures/{name}.mock.yaml");
             files.push(NewFile::new(path, ECHO.to_owned()));
@@ -226,5 +232,8 @@ fn segment_of(metadata: &Map<String, Json>, segments: &BTreeSet<String>) -> Map<
 
 fn tags_of(metadata: &Map<String, Json>) -> Vec<&str> {
     let tags = metadata.get("tags").and_then(Json::as_array);
-    tags.into_iter().flatten().filter_map(Json::as_str).collect()
+    tags.into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect()
 }

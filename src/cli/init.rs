@@ -1,0 +1,75 @@
+//! `gate init`: what was written, what was left and why, and the two commands to go on with.
+
+use std::fmt::Write as _;
+
+use super::args::{Global, InitArgs};
+use super::exit::Exit;
+use super::import::account;
+use super::inspect::print;
+use super::project::{caller_folder, global_layers, open};
+use crate::base::text;
+use crate::command::CommandError;
+use crate::command::init::{self, Scaffolded, Wanted};
+
+pub(super) fn init(global: &Global, args: &InitArgs) -> Result<Exit, CommandError> {
+    let project = open(global, global_layers(global), None)?;
+    let caller = caller_folder(global)?;
+    let wanted = Wanted {
+        file: args.file.as_deref(),
+        name: args.name.as_deref(),
+        model: args.model.as_deref(),
+        no_workflow: args.no_workflow,
+        caller: caller.as_str(),
+    };
+    let done = init::scaffold(&project, &wanted)?;
+    let price = init::price(&project, &done.suite);
+    print(&account_of(&done, price.as_deref()))?;
+    Ok(Exit::Ok)
+}
+
+fn account_of(done: &Scaffolded, price: Option<&str>) -> String {
+    let mut shown = String::new();
+    if let Some(ledger) = &done.ledger {
+        shown.push_str(&account(ledger));
+        shown.push('\n');
+    }
+    let width = done.written.iter().map(|(path, _)| path.chars().count());
+    let width = width
+        .chain(done.kept.iter().map(|kept| kept.path.chars().count()))
+        .max();
+    let width = width.unwrap_or(0);
+    // Writing to a `String` can not fail.
+    for (path, what) in &done.written {
+        let _ = writeln!(shown, "wrote  {:<width$}  {what}", text::visible_line(path));
+    }
+    for kept in &done.kept {
+        let _ = writeln!(
+            shown,
+            "kept   {:<width$}  {}",
+            text::visible_line(&kept.path),
+            kept.why
+        );
+    }
+    for note in &done.notes {
+        let _ = writeln!(shown, "found  {}", text::visible_line(note));
+    }
+    let suite = &done.suite;
+    let price = price.map_or_else(String::new, |price| format!(": {price}"));
+    let _ = writeln!(
+        shown,
+        "\nNext  gate run --no-gate --suite {suite}    the answers now{price}"
+    );
+    if done.versions > 1 {
+        let _ = writeln!(
+            shown,
+            "      gate compare v1 v2 --suite {suite}   two versions of the prompt"
+        );
+    } else {
+        let prompt = text::visible_line(&done.prompt);
+        let _ = writeln!(
+            shown,
+            "      gate compare    after the first edit of {prompt} (commit before it: the baseline is HEAD)"
+        );
+    }
+    shown
+}
