@@ -175,6 +175,7 @@ fn attempt(row: &Row, output: &str, repeat: u32) -> AttemptFinished {
         fingerprint: None,
         latency_ms: row.latency_ms,
         cached: false,
+        batch: None,
     }
 }
 
