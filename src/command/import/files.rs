@@ -78,7 +78,7 @@ impl Files {
 
     /// Whether the config's text names a file that is there.
     #[must_use]
-    pub fn is_file(&self, written: &str) -> bool {
+    pub fn holds(&self, written: &str) -> bool {
         self.resolve(written)
             .is_ok_and(|(_, full)| fs::is_file(&full))
     }
@@ -122,7 +122,7 @@ impl Files {
             .into_iter()
             .filter(|name| matcher.is_match(name))
             .map(|name| format!("{folder}/{name}"))
-            .filter(|path| self.is_file(path))
+            .filter(|path| self.holds(path))
             .collect();
         if found.is_empty() {
             return Err("no file has such a name".to_owned());

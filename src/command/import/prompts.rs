@@ -134,7 +134,7 @@ fn names_a_file(written: &str, files: &Files) -> bool {
     let ending = written.rsplit_once('.').map(|(_, ending)| ending);
     let ending = ending.map(|ending| ending.split(':').next().unwrap_or(ending));
     ending.is_some_and(|ending| ENDINGS.contains(&ending)) && !written.contains(' ')
-        || files.is_file(written)
+        || files.holds(written)
 }
 
 /// The text of a prompt in a file.

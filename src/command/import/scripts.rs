@@ -68,7 +68,7 @@ pub fn javascript_file(
     _written: &Written<'_>,
     reference: &str,
 ) -> Outcome {
-    let why = if converter.files.is_file(reference) {
+    let why = if converter.files.holds(reference) {
         "a module of its own is not run: write its function into `value`, or an `exec` scorer"
     } else {
         "the file is not there"
