@@ -1,7 +1,7 @@
 //! From a model of a suite to an endpoint that can be asked: keys from the environment, hosts
 //! checked, rules and cassettes read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::provider::exec::{self, Exec, ExecCommand};
 use crate::provider::mock::MockRules;
 use crate::provider::replay::CassetteDecoder;
 use crate::provider::{Endpoint, Transport, codec, own_hosts};
+use crate::score::{Kind, ScorerSpec};
 use crate::store::fs;
 use crate::suite::Suite;
 
@@ -164,37 +165,68 @@ impl<'p> Endpoints<'p> {
     }
 
     fn exec(&self, spec: &ModelSpec) -> Result<Transport, CommandError> {
-        if self.sends && !self.project.permissions.exec {
-            return Err(CommandError::usage(
-                format!("model `{}` runs a command of this project", spec.name),
-                "allow it with --allow-exec, if you trust the project",
-            ));
-        }
+        self.check_command(&format!("model `{}`", spec.name))?;
         let key = spec
             .api_key_env
             .as_ref()
             .and_then(|name| Some((name.clone(), self.project.secret(name)?)));
-        let mut environment: Vec<(String, String)> = exec::INHERITED
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), self.project.variable(name)?)))
-            .collect();
         let redactor = Redactor::new(key.iter().map(|(_, key)| key));
-        environment.extend(key.map(|(name, key)| (name, key.expose().to_owned())));
-        let (program, arguments) = spec.command.split_first().ok_or_else(|| {
+        let mut command = self.own_command(&spec.command)?;
+        let key = key.map(|(name, key)| (name, key.expose().to_owned()));
+        command.environment.extend(key);
+        Ok(Transport::Exec {
+            exec: Arc::new(Exec::new(command)),
+            redactor: Arc::new(redactor),
+        })
+    }
+
+    /// The commands of scorers, which get no key; the same words are one process.
+    ///
+    /// # Errors
+    /// When the owner does not allow commands.
+    pub fn scorer_commands<'s>(
+        &self,
+        scorers: impl Iterator<Item = &'s ScorerSpec>,
+    ) -> Result<HashMap<Vec<String>, Exec>, CommandError> {
+        let mut commands = HashMap::new();
+        for scorer in scorers {
+            if let Kind::Exec(exec) = &scorer.kind
+                && !commands.contains_key(&exec.command)
+            {
+                self.check_command(&format!("scorer `{}`", scorer.name))?;
+                let command = Exec::new(self.own_command(&exec.command)?);
+                commands.insert(exec.command.clone(), command);
+            }
+        }
+        Ok(commands)
+    }
+
+    fn check_command(&self, who: &str) -> Result<(), CommandError> {
+        if self.sends && !self.project.permissions.exec {
+            return Err(CommandError::usage(
+                format!("{who} runs a command of this project"),
+                "allow it with --allow-exec, if you trust the project",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A command with the environment that every command gets.
+    fn own_command(&self, words: &[String]) -> Result<ExecCommand, CommandError> {
+        let (program, arguments) = words.split_first().ok_or_else(|| {
             CommandError::usage(
                 "the command is empty",
                 "write `command:` as a list of words",
             )
         })?;
-        let command = ExecCommand {
+        let inherited = exec::INHERITED.iter();
+        Ok(ExecCommand {
             program: program.clone(),
             arguments: arguments.to_vec(),
             folder: self.project.root.path().as_std_path().to_owned(),
-            environment,
-        };
-        Ok(Transport::Exec {
-            exec: Arc::new(Exec::new(command)),
-            redactor: Arc::new(redactor),
+            environment: inherited
+                .filter_map(|name| Some(((*name).to_owned(), self.project.variable(name)?)))
+                .collect(),
         })
     }
 

@@ -484,7 +484,7 @@ fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<String, ChosenJudge>) ->
     };
     let members = match &scorer.kind {
         Kind::Panel(panel) => panel.judges.as_slice(),
-        Kind::Assertion(_) | Kind::Judge(_) => &[],
+        Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) => &[],
     };
     let members = members.iter().filter_map(|member| {
         Some(MemberHeader {
@@ -498,7 +498,7 @@ fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<String, ChosenJudge>) ->
         gating: scorer.gating,
         judge: match scorer.kind {
             Kind::Judge(_) => header(scorer.name.as_str()),
-            Kind::Assertion(_) | Kind::Panel(_) => None,
+            Kind::Assertion(_) | Kind::Panel(_) | Kind::Exec(_) => None,
         },
         members: members.collect(),
     }
@@ -518,18 +518,22 @@ fn job(
     } = material;
     let arms: Vec<Arm> = wanted.arms.iter().map(|(arm, _)| *arm).collect();
     let arm_jobs = arm_jobs(wanted, &mut endpoints)?;
-    let own_scorers = cases
+    let own_scorers: HashMap<u32, Vec<ScorerSpec>> = cases
         .iter()
         .zip(0u32..)
-        .filter_map(|(case, index)| Some((index, own.remove(&case.id)?)));
+        .filter_map(|(case, index)| Some((index, own.remove(&case.id)?)))
+        .collect();
+    let all_scorers = suite.scorers.iter().chain(own_scorers.values().flatten());
+    let commands = endpoints.scorer_commands(all_scorers)?;
     Ok(Job {
-        own_scorers: own_scorers.collect(),
+        own_scorers,
         order: trial_order(cases.len(), &arms, suite.repeat, suite.seed),
         cases: Arc::clone(cases),
         arms: arm_jobs,
         scorers: suite.scorers.clone(),
         scoring: crate::score::score,
         judges: judge_jobs(suite, judges, &mut endpoints)?,
+        commands,
         score_faults: suite.score_faults.clone(),
         looks: None,
         prior: None,

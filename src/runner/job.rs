@@ -9,6 +9,7 @@ use crate::chat::{AnswerFault, Price};
 use crate::dataset::Case;
 use crate::prompt::PromptVersion;
 use crate::provider::Endpoint;
+use crate::provider::exec::Exec;
 use crate::record::{Arm, AttemptFinished, JudgeCall, LogSpan, Run, TrialId};
 use crate::score::{Answer, Context, Judge, Score, ScorerError, ScorerSpec};
 use crate::suite::validate::CaseScorers;
@@ -31,6 +32,8 @@ pub struct Job {
     pub scoring: Scoring,
     /// The judges, by scorer name.
     pub judges: HashMap<String, JudgeJob>,
+    /// The commands of scorers, by their words.
+    pub commands: HashMap<Vec<String>, Exec>,
     /// Faults of the answer that are scored instead of failing the trial.
     pub score_faults: Vec<AnswerFault>,
     /// When the run is looked at before its end, where the policy may stop it.

@@ -2,14 +2,14 @@
 //! errored where the scorer gates, and leaves its score out where it does not.
 
 use super::asking::NoAnswer;
-use super::executor::Shared;
+use super::executor::{Shared, internal};
 use super::job::ArmJob;
 use super::judging;
 use crate::chat::ErrorClass;
 use crate::dataset::Case;
 use crate::record::event::TrialError;
-use crate::record::{ScoreRecord, TrialId};
-use crate::score::{Answer, Context, Kind, Score, ScorerError, ScorerSpec};
+use crate::record::{ScoreRecord, Skip, TrialId};
+use crate::score::{self, Answer, Context, ExecSpec, Kind, Score, ScorerError, ScorerSpec};
 
 /// The trial that is scored.
 #[derive(Clone, Copy)]
@@ -73,9 +73,43 @@ async fn score_one(
             let scored = (seat.shared.job.scoring)(spec, answer, context);
             scored.map_err(|error| scorer_fault(&error))
         }
+        Kind::Exec(exec) => command(seat, spec, exec, answer, context).await,
         Kind::Judge(_) => judging::judge(seat, spec, answer, context).await,
         Kind::Panel(panel) => judging::panel(seat, spec, panel, answer, context).await,
     }
+}
+
+/// The score of an answer by a command. Whatever goes wrong is the command's fault.
+async fn command(
+    seat: &Seat<'_>,
+    spec: &ScorerSpec,
+    exec: &ExecSpec,
+    answer: &Answer<'_>,
+    context: &Context<'_>,
+) -> Result<Score, NoAnswer> {
+    let text = match score::transformed(spec, answer, context) {
+        Ok(Ok(text)) => text,
+        Ok(Err(score)) => return Ok(score),
+        Err(error) => return Err(scorer_fault(&error)),
+    };
+    let shared = seat.shared;
+    // Nobody knows what a command does.
+    if shared.options.offline {
+        return Err(NoAnswer::Skipped(Skip::Offline));
+    }
+    let fault = |class, why: &dyn std::fmt::Display| {
+        let message = format!("scorer `{}` gave no score: {why}", spec.name);
+        NoAnswer::Errored(TrialError { class, message })
+    };
+    let command = shared.job.commands.get(&exec.command);
+    let command = command.ok_or_else(|| internal("the plan has no such command"))?;
+    let asked = command.ask(score::exec::message(&text, context));
+    let reply = tokio::time::timeout(shared.options.timeout, asked)
+        .await
+        .map_err(|_| fault(ErrorClass::Timeout, &"no reply in time"))?
+        .map_err(|error| fault(error.class, &error))?;
+    score::exec::read(spec, &reply.source, &reply.node)
+        .map_err(|error| fault(ErrorClass::BadBody, &error))
 }
 
 /// A scorer that could not score: a fault of the case or a bound, never of the answer.

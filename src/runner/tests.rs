@@ -100,6 +100,7 @@ fn run_cases(state: &Utf8Path, rules: &str, scoring: Scoring, clock: Arc<dyn Clo
         scorers: vec![equals()],
         own_scorers: std::collections::HashMap::new(),
         scoring,
+        commands: std::collections::HashMap::new(),
         judges: std::collections::HashMap::new(),
         score_faults: Vec::new(),
         looks: None,

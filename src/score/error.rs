@@ -61,7 +61,7 @@ pub enum ScorerError {
         message: String,
     },
     /// The scorer is a judge: its score comes from a model's reply.
-    #[error("scorer `{scorer}` is a judge and has no score without a reply")]
+    #[error("scorer `{scorer}` has no score without a reply")]
     IsJudge {
         /// The scorer's name.
         scorer: String,

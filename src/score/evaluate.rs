@@ -55,7 +55,7 @@ pub(super) fn find(
             }
             Ok(score)
         }
-        Kind::Judge(_) | Kind::Panel(_) => Err(Fault::Limit(
+        Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) => Err(Fault::Limit(
             "a judge has no score without a reply".to_owned(),
         )),
     }
@@ -129,7 +129,7 @@ impl ScorerSpec {
             context: &context,
         };
         match &self.kind {
-            Kind::Judge(_) | Kind::Panel(_) => None,
+            Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) => None,
             // A program takes nothing from the case that could be missing.
             #[cfg(feature = "javascript")]
             Kind::Assertion(Assertion::Javascript(_)) => None,

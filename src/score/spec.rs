@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::assertion::Assertion;
 use super::assertion::catalogue;
+use super::exec::ExecSpec;
 use super::form::{Form, Schemas, ScorerType};
 use super::judge::{JudgeSpec, Panel};
 use super::template::Reference;
@@ -46,6 +47,8 @@ pub enum Kind {
     Judge(JudgeSpec),
     /// Questions to several judges.
     Panel(Panel),
+    /// A message to a command.
+    Exec(ExecSpec),
 }
 
 impl ScorerSpec {
@@ -120,12 +123,12 @@ impl ScorerSpec {
         })
     }
 
-    /// Whether a model is asked.
+    /// Whether a model or a command is asked.
     #[must_use]
     pub fn asks(&self) -> bool {
         match self.kind {
             Kind::Assertion(_) => false,
-            Kind::Judge(_) | Kind::Panel(_) => true,
+            Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) => true,
         }
     }
 
@@ -135,7 +138,7 @@ impl ScorerSpec {
     pub fn judges(&self) -> Vec<(String, &JudgeSpec)> {
         let name = |judge: &Self| match self.kind {
             Kind::Panel(_) => self.member(judge.name.as_str()),
-            Kind::Assertion(_) | Kind::Judge(_) => self.name.to_string(),
+            Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) => self.name.to_string(),
         };
         let judges = self.that_judge().into_iter();
         judges
@@ -147,7 +150,7 @@ impl ScorerSpec {
     #[must_use]
     pub fn that_judge(&self) -> Vec<(&Self, &JudgeSpec)> {
         match &self.kind {
-            Kind::Assertion(_) => Vec::new(),
+            Kind::Assertion(_) | Kind::Exec(_) => Vec::new(),
             Kind::Judge(judge) => vec![(self, judge)],
             Kind::Panel(panel) => panel.judges.iter().flat_map(Self::that_judge).collect(),
         }

@@ -97,6 +97,7 @@ pub fn prepare<'p>(
             .map(|(index, scorer)| (index, vec![scorer]))
             .collect(),
         scoring: crate::score::score,
+        commands: HashMap::new(),
         judges: HashMap::from([(SCORER.to_owned(), judge)]),
         score_faults: Vec::new(),
         looks: None,

@@ -147,6 +147,7 @@ const FAMILIES: [&[ScorerType]; 24] = [
 /// Every scorer type.
 pub fn types() -> impl Iterator<Item = &'static ScorerType> {
     assertions()
+        .chain(super::super::exec::TYPES)
         .chain(judge::spec::TYPES)
         .chain(judge::panel::TYPES)
 }

@@ -76,9 +76,12 @@ fn member(form: &mut Form<'_, '_, '_>, node: &Node) -> Option<ScorerSpec> {
     let (schemas, depth) = (form.schemas, form.depth + 1);
     let scorer = ScorerSpec::decode_within(form.reader, node, schemas, depth)?;
     if scorer.asks() {
-        let help = "write the judge as a scorer of its own";
-        form.reader
-            .error(node.span, "judge", "a judge can not stand in a set", help);
+        let (what, help) = match scorer.kind {
+            Kind::Exec(_) => ("a command", "write the command as a scorer of its own"),
+            _ => ("a judge", "write the judge as a scorer of its own"),
+        };
+        let message = format!("{what} can not stand in a set");
+        form.reader.error(node.span, "judge", message, help);
         return None;
     }
     form.refer(scorer.references().iter().cloned());
