@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::Value;
 
 use crate::bureau::{Bureau, Fate, Look, Taken, Vendor};
+use crate::sandbox::Sandbox;
 use crate::server::{Answer, Server};
 
 const BATCH: [&str; 6] = ["compare", "v1", "v2", "--batch", "--json", "out.json"];
@@ -20,6 +23,15 @@ fn suite(result: &Value) -> &Value {
 fn question(taken: &Taken) -> &str {
     let messages = taken.body["messages"].as_array().unwrap();
     messages.last().unwrap()["content"].as_str().unwrap()
+}
+
+/// How many calls did not go through a batch.
+fn direct_calls(bureau: &Bureau) -> usize {
+    let seen = bureau.server.seen();
+    let direct = seen
+        .iter()
+        .filter(|seen| seen.line().ends_with("/completions") || seen.line().ends_with("/messages"));
+    direct.count()
 }
 
 fn ids(taken: &[Taken]) -> BTreeSet<&str> {
@@ -61,11 +73,7 @@ fn a_comparison_in_a_batch_ends_as_a_direct_one_at_half_the_price() {
             (bureau.batches(), taken.len(), ids(&taken).len()),
             (1, 40, 40)
         );
-        let direct = bureau.server.seen();
-        let direct = direct.iter().filter(|seen| {
-            seen.line().ends_with("completions") || seen.line().ends_with("messages")
-        });
-        assert_eq!(direct.count(), 0);
+        assert_eq!(direct_calls(&bureau), 0);
         let log = std::fs::read_dir(sandbox.path(".gate/runs"))
             .unwrap()
             .next()
@@ -187,13 +195,13 @@ fn batch_looks_that_die_are_taken_again() {
 
 #[test]
 fn batch_looks_that_die_for_good_end_the_run_and_a_resume_asks_for_the_same_batch() {
-    let dead = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let switch = std::sync::Arc::clone(&dead);
+    let dead = Arc::new(AtomicBool::new(true));
+    let switch = Arc::clone(&dead);
     let bureau = Bureau::open(
         Vendor::OpenAi,
         |_| Fate::Says("ok"),
         move |_, _| {
-            if switch.load(std::sync::atomic::Ordering::SeqCst) {
+            if switch.load(Ordering::SeqCst) {
                 Look::Answer(Answer::Status(500, Vec::new(), "{}".into()))
             } else {
                 Look::Ended
@@ -203,7 +211,7 @@ fn batch_looks_that_die_for_good_end_the_run_and_a_resume_asks_for_the_same_batc
     let sandbox = bureau.project(5);
     let ran = sandbox.gate(&BATCH);
     ran.exits(3).says("--resume asks for it again");
-    dead.store(false, std::sync::atomic::Ordering::SeqCst);
+    dead.store(false, Ordering::SeqCst);
     sandbox
         .gate(&["compare", "--resume", "--batch", "--json", "out.json"])
         .exits(0);
@@ -214,31 +222,37 @@ fn batch_looks_that_die_for_good_end_the_run_and_a_resume_asks_for_the_same_batc
     );
 }
 
+/// Runs the binary until the vendor was looked at once more, then kills it.
+fn kill_while_it_waits(sandbox: &Sandbox, arguments: &[&str], looks: &AtomicUsize) {
+    let before = looks.load(Ordering::SeqCst);
+    let mut child = sandbox
+        .command(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while looks.load(Ordering::SeqCst) == before {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_run_that_is_killed_while_it_waits_buys_nothing_twice() {
-    for (vendor, again) in [
-        (
-            Vendor::OpenAi,
-            vec!["compare", "--resume", "--batch", "--json", "out.json"],
-        ),
-        // Whoever forgets the flag does not pay twice either.
-        (
-            Vendor::Anthropic,
-            vec!["compare", "--resume", "--json", "out.json"],
-        ),
-    ] {
-        let ready = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let (switch, looks) = (
-            std::sync::Arc::clone(&ready),
-            std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0)),
+    // Whoever forgets the flag does not pay twice either.
+    for (vendor, flags) in [(Vendor::OpenAi, &["--batch"][..]), (Vendor::Anthropic, &[])] {
+        let (ready, looks) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
         );
-        let counter = std::sync::Arc::clone(&looks);
+        let (switch, counter) = (Arc::clone(&ready), Arc::clone(&looks));
         let bureau = Bureau::open(
             vendor,
             |_| Fate::Says("ok"),
             move |_, _| {
-                counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                if switch.load(std::sync::atomic::Ordering::SeqCst) {
+                counter.fetch_add(1, Ordering::SeqCst);
+                if switch.load(Ordering::SeqCst) {
                     Look::Ended
                 } else {
                     Look::Working
@@ -246,38 +260,19 @@ fn a_run_that_is_killed_while_it_waits_buys_nothing_twice() {
             },
         );
         let sandbox = bureau.project(15);
-        let mut arguments = BATCH.to_vec();
-        for kills in 1..=3 {
-            let mut child = sandbox
-                .command(&arguments)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            while looks.load(std::sync::atomic::Ordering::SeqCst) < kills {
-                std::thread::yield_now();
-            }
-            looks.store(0, std::sync::atomic::Ordering::SeqCst);
-            child.kill().unwrap();
-            child.wait().unwrap();
-            looks.store(kills, std::sync::atomic::Ordering::SeqCst);
-            arguments.clone_from(&again);
-        }
-        ready.store(true, std::sync::atomic::Ordering::SeqCst);
+        let again = [&["compare", "--resume", "--json", "out.json"], flags].concat();
+        kill_while_it_waits(&sandbox, &BATCH, &looks);
+        kill_while_it_waits(&sandbox, &again, &looks);
+        kill_while_it_waits(&sandbox, &again, &looks);
+        ready.store(true, Ordering::SeqCst);
         sandbox.gate(&again).exits(0);
         assert_eq!((bureau.batches(), bureau.taken().len()), (1, 30));
         let result = sandbox.json("out.json");
-        assert_eq!(suite(&result)["arms"]["candidate"]["passed"], 15);
-        assert_eq!(suite(&result)["arms"]["candidate"]["requests"], 15);
+        let arm = &suite(&result)["arms"]["candidate"];
+        assert_eq!((&arm["passed"], &arm["requests"]), (&15.into(), &15.into()));
         let spent = suite(&result)["spent_usd"].as_f64().unwrap();
         assert!((spent - 30.0 * 0.0002).abs() < 1e-9, "{spent}");
-        let direct = bureau.server.seen();
-        assert!(
-            !direct
-                .iter()
-                .any(|seen| seen.line().ends_with("completions")
-                    || seen.line().ends_with("/messages"))
-        );
+        assert_eq!(direct_calls(&bureau), 0);
     }
 }
 
@@ -337,7 +332,7 @@ fn a_lost_reply_to_the_making_of_a_batch_is_not_made_good_by_a_second_batch() {
         "POST /v1/files" => Answer::Body("{\"id\": \"file-0\"}".into()),
         _ => Answer::Cut,
     });
-    let sandbox = crate::sandbox::Sandbox::remote(&server.base_url(), 3, "");
+    let sandbox = Sandbox::remote(&server.base_url(), 3, "");
     sandbox
         .gate(&["compare", "v1", "v2", "--batch"])
         .exits(3)
@@ -379,7 +374,7 @@ fn a_budget_holds_for_batches_too() {
 
 #[test]
 fn what_no_batch_can_do_is_refused_before_anything_is_sent() {
-    let sandbox = crate::sandbox::Sandbox::smallest();
+    let sandbox = Sandbox::smallest();
     sandbox
         .gate(&["compare", "v1", "v2", "--batch"])
         .exits(2)
@@ -409,13 +404,13 @@ fn what_no_batch_can_do_is_refused_before_anything_is_sent() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_leaves_the_batch_at_the_provider() {
-    let looks = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counter = std::sync::Arc::clone(&looks);
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&looks);
     let bureau = Bureau::open(
         Vendor::OpenAi,
         |_| Fate::Says("ok"),
         move |_, _| {
-            let look = counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let look = counter.fetch_add(1, Ordering::SeqCst);
             if look < 1_000 {
                 Look::Working
             } else {
@@ -430,7 +425,7 @@ fn an_interrupt_leaves_the_batch_at_the_provider() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    while looks.load(std::sync::atomic::Ordering::SeqCst) < 2 {
+    while looks.load(Ordering::SeqCst) < 2 {
         std::thread::yield_now();
     }
     let pid = child.id().to_string();
@@ -445,7 +440,7 @@ fn an_interrupt_leaves_the_batch_at_the_provider() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    looks.store(1_000, std::sync::atomic::Ordering::SeqCst);
+    looks.store(1_000, Ordering::SeqCst);
     sandbox.gate(&["compare", "--resume", "--batch"]).exits(0);
     assert_eq!((bureau.batches(), bureau.taken().len()), (1, 8));
 }

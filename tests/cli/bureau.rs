@@ -1,6 +1,11 @@
 //! A vendor of batches on loopback: keeps to the documented protocols of `OpenAI` and Anthropic, and
 //! goes wrong where a test says so.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a helper of tests: a client that breaks the protocol fails the test"
+)]
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -166,91 +171,75 @@ impl Desk {
     fn openai(&mut self, seen: &Seen, fates: &Fates, looks: &Looks) -> Answer {
         let line = seen.line();
         if line == "POST /v1/files" {
-            let body = seen.body.as_str().expect("a form");
-            assert!(
-                seen.head
-                    .to_lowercase()
-                    .contains("content-type: multipart/form-data; boundary=")
-            );
-            assert!(body.contains("name=\"purpose\"\r\n\r\nbatch\r\n"), "{body}");
-            let file = body
-                .split_once("Content-Type: application/jsonl\r\n\r\n")
-                .expect("a file")
-                .1;
-            let end = file.rfind("\r\n--gate-").expect("the end of the form");
-            self.files.push(file[..end].to_owned());
-            return Answer::Body(
-                json!({"id": format!("file-{}", self.files.len() - 1)}).to_string(),
-            );
+            return self.openai_upload(seen);
         }
         if line == "POST /v1/batches" {
-            assert_eq!(seen.body["completion_window"], "24h");
-            assert_eq!(seen.body["endpoint"], "/v1/chat/completions");
-            let file = self.files[number(seen.body["input_file_id"].as_str().unwrap())].clone();
-            let lines = file.lines().map(|line| {
-                let line: Value = serde_json::from_str(line).expect("a line of JSON");
-                assert_eq!(
-                    (&line["method"], &line["url"]),
-                    (&json!("POST"), &json!("/v1/chat/completions"))
-                );
-                (
-                    line["custom_id"].as_str().unwrap().to_owned(),
-                    line["body"].clone(),
-                )
-            });
-            let batch = self.take(lines);
-            return Answer::Body(
-                json!({"id": format!("batch_{batch}"), "object": "batch", "status": "validating"})
-                    .to_string(),
-            );
+            return self.openai_create(&seen.body);
         }
         if let Some(id) = last_part(line, "GET /v1/batches/") {
-            let batch = number(id);
-            let state = match self.look(batch, looks) {
-                Look::Answer(answer) => return answer,
-                Look::Working => {
-                    json!({"id": id, "status": "in_progress", "request_counts": {"total": 9, "completed": 1, "failed": 0}})
-                }
-                Look::Refused => {
-                    json!({"id": id, "status": "failed", "errors": {"data": [{"code": "token_limit_exceeded", "message": "too much at once"}]}})
-                }
-                Look::Ended => json!({
-                    "id": id, "status": "completed",
-                    "output_file_id": format!("file-out_{batch}"), "error_file_id": format!("file-err_{batch}"),
-                }),
-            };
-            return Answer::Body(state.to_string());
+            return self.openai_look(id, looks);
         }
         let id = last_part(line, "GET /v1/files/").and_then(|rest| rest.strip_suffix("/content"));
         let Some(id) = id else {
-            return Answer::Status(
-                404,
-                Vec::new(),
-                json!({"error": {"message": format!("no {line}")}}).to_string(),
-            );
+            let error = json!({"error": {"message": format!("no {line}")}});
+            return Answer::Status(404, Vec::new(), error.to_string());
         };
         let errors = id.contains("err");
         self.results(number(id), |taken| {
-            let head = json!({"id": "batch_req_1", "custom_id": taken.custom_id});
-            let with = |response: Value, error: Value| {
-                let mut line = head.clone();
-                line["response"] = response;
-                line["error"] = error;
-                Some(line)
-            };
-            match fates(taken) {
-                Fate::Says(text) if !errors => {
-                    let body: Value = serde_json::from_str(&completion(text)).unwrap();
-                    with(json!({"status_code": 200, "request_id": "r1", "body": body}), Value::Null)
-                }
-                Fate::Fails(status, kind) if errors => with(
-                    json!({"status_code": status, "body": {"error": {"message": format!("it is {kind}"), "type": kind, "code": kind}}}),
-                    Value::Null,
-                ),
-                Fate::Expires if errors => with(Value::Null, json!({"code": "batch_expired", "message": "expired"})),
-                Fate::Says(_) | Fate::Fails(..) | Fate::Expires | Fate::Vanishes => None,
-            }
+            openai_line(taken, &fates(taken), errors)
         })
+    }
+
+    fn openai_upload(&mut self, seen: &Seen) -> Answer {
+        let body = seen.body.as_str().expect("a form");
+        let head = seen.head.to_lowercase();
+        assert!(
+            head.contains("content-type: multipart/form-data; boundary="),
+            "{head}"
+        );
+        assert!(body.contains("name=\"purpose\"\r\n\r\nbatch\r\n"), "{body}");
+        let file = last_part(body, "Content-Type: application/jsonl\r\n\r\n").expect("a file");
+        let end = file.rfind("\r\n--gate-").expect("the end of the form");
+        self.files.push(file[..end].to_owned());
+        let id = format!("file-{}", self.files.len() - 1);
+        Answer::Body(json!({"id": id}).to_string())
+    }
+
+    fn openai_create(&mut self, body: &Value) -> Answer {
+        assert_eq!(body["completion_window"], "24h");
+        assert_eq!(body["endpoint"], "/v1/chat/completions");
+        let file = self.files[number(body["input_file_id"].as_str().unwrap())].clone();
+        let lines = file.lines().map(|line| {
+            let line: Value = serde_json::from_str(line).expect("a line of JSON");
+            assert_eq!(
+                (&line["method"], &line["url"]),
+                (&json!("POST"), &body["endpoint"])
+            );
+            let id = line["custom_id"].as_str().unwrap().to_owned();
+            (id, line["body"].clone())
+        });
+        let id = format!("batch_{}", self.take(lines));
+        Answer::Body(json!({"id": id, "object": "batch", "status": "validating"}).to_string())
+    }
+
+    fn openai_look(&mut self, id: &str, looks: &Looks) -> Answer {
+        let batch = number(id);
+        let state = match self.look(batch, looks) {
+            Look::Answer(answer) => return answer,
+            Look::Working => json!({
+                "id": id, "status": "in_progress",
+                "request_counts": {"total": 9, "completed": 1, "failed": 0},
+            }),
+            Look::Refused => json!({
+                "id": id, "status": "failed",
+                "errors": {"data": [{"code": "token_limit_exceeded", "message": "too much at once"}]},
+            }),
+            Look::Ended => json!({
+                "id": id, "status": "completed",
+                "output_file_id": format!("file-out_{batch}"), "error_file_id": format!("file-err_{batch}"),
+            }),
+        };
+        Answer::Body(state.to_string())
     }
 
     fn anthropic(&mut self, seen: &Seen, fates: &Fates, looks: &Looks) -> Answer {
@@ -302,5 +291,31 @@ impl Desk {
             };
             Some(json!({"custom_id": taken.custom_id, "result": result}))
         })
+    }
+}
+
+/// A line of the file of answers, or of the one of errors.
+fn openai_line(taken: &Taken, fate: &Fate, errors: bool) -> Option<Value> {
+    let with = |response: Value, error: Value| {
+        Some(json!({
+            "id": "batch_req_1", "custom_id": taken.custom_id, "response": response, "error": error,
+        }))
+    };
+    match fate {
+        Fate::Says(text) if !errors => {
+            let body: Value = serde_json::from_str(&completion(text)).unwrap();
+            let response = json!({"status_code": 200, "request_id": "r1", "body": body});
+            with(response, Value::Null)
+        }
+        Fate::Fails(status, kind) if errors => {
+            let error = json!({"message": format!("it is {kind}"), "type": kind, "code": kind});
+            let response = json!({"status_code": status, "body": {"error": error}});
+            with(response, Value::Null)
+        }
+        Fate::Expires if errors => {
+            let error = json!({"code": "batch_expired", "message": "expired"});
+            with(Value::Null, error)
+        }
+        Fate::Says(_) | Fate::Fails(..) | Fate::Expires | Fate::Vanishes => None,
     }
 }
