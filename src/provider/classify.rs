@@ -237,6 +237,8 @@ const CONTEXT_PHRASES: &[&str] = &[
     "exceeds the available context size",
     "exceed context limit",
     "input is too long",
+    // LiteLLM names the class of its exception alone.
+    "contextwindowexceedederror",
 ];
 const FILTER_WORDS: &[&str] = &[
     "content_filter",

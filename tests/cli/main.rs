@@ -29,6 +29,7 @@ mod init;
 mod inspect;
 mod langfuse;
 mod judge;
+mod live;
 mod matrix;
 mod models;
 mod money;

@@ -91,6 +91,14 @@ fn a_status_without_a_body_has_a_class() {
     }
 }
 
+/// As `LiteLLM` 1.106.2 says it: the status as a text, and the class in the message alone.
+#[test]
+fn a_gateway_that_names_its_exception_alone_is_understood() {
+    let body = r#"{"error": {"message": "litellm.ContextWindowExceededError: litellm.BadRequestError: this is a mock context window exceeded error model=mock-ctx.", "type": "invalid_request_error", "param": null, "code": "400"}}"#;
+    let error = reply_error(&reply(400, &[], body));
+    assert_eq!(error.class, ErrorClass::ContextLength);
+}
+
 #[test]
 fn the_provider_has_a_word_on_trying_again() {
     for (value, expected) in [
