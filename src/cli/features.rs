@@ -3,8 +3,12 @@
 use std::sync::LazyLock;
 
 /// Every cargo feature that adds something for a user, and whether this build has it.
-const FEATURES: [(&str, bool); 2] = [
+const FEATURES: [(&str, bool); 6] = [
+    ("bedrock", cfg!(feature = "bedrock")),
+    ("html-check", cfg!(feature = "html-check")),
+    ("javascript", cfg!(feature = "javascript")),
     ("postgres", cfg!(feature = "postgres")),
+    ("sql", cfg!(feature = "sql")),
     ("tiktoken", cfg!(feature = "tiktoken")),
 ];
 
@@ -20,4 +24,20 @@ pub fn long_version() -> &'static str {
         format!("{version}\nfeatures: {}", features.join(" "))
     });
     &TEXT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FEATURES;
+
+    #[test]
+    fn every_feature_that_releases_carry_is_listed() {
+        let manifest = include_str!("../../Cargo.toml");
+        let full = manifest
+            .lines()
+            .find_map(|line| line.strip_prefix("full = "));
+        let full: Vec<String> = serde_json::from_str(full.unwrap()).unwrap();
+        let listed: Vec<&str> = FEATURES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(full, listed);
+    }
 }

@@ -279,7 +279,7 @@ impl<W: AsyncFn(Duration)> GitHub<'_, W> {
             method,
             url,
             headers: &headers,
-            auth: Some(&self.target.auth),
+            auth: std::slice::from_ref(&self.target.auth),
             body: body.as_bytes(),
             max_body: None,
         };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
+use super::access;
 use super::error::CommandError;
 use super::project::Project;
 use crate::base::{Diagnostic, Diagnostics, Digest, Span};
@@ -13,7 +14,7 @@ use crate::http::{self, Client, ClientOptions, Redactor, Secret};
 use crate::provider::exec::{self, Exec, ExecCommand};
 use crate::provider::mock::MockRules;
 use crate::provider::replay::CassetteDecoder;
-use crate::provider::{Endpoint, Transport, codec, own_hosts};
+use crate::provider::{Auth, Codec, Endpoint, Transport, codec, own_hosts};
 use crate::score::{Kind, ScorerSpec};
 use crate::store::fs;
 use crate::suite::Suite;
@@ -244,20 +245,56 @@ impl<'p> Endpoints<'p> {
                 help: Some(error.help()),
             }
         })?;
-        let key = self.key(spec, base_url)?;
         let codec = codec(provider).ok_or_else(|| {
             CommandError::usage("the provider is not on the network", "use another provider")
         })?;
         let client = Client::new(&ClientOptions::default())
             .map_err(|error| CommandError::infra("tls", error.to_string(), None))?;
-        let redactor = Arc::new(Redactor::new(key.iter()));
-        let auth = key.map(|key| codec.auth(spec, &key));
+        let (auth, redactor) = self.auth(spec, base_url, codec)?;
         Ok(Transport::Remote {
             codec,
             client,
             auth,
-            redactor,
+            redactor: Arc::new(redactor),
         })
+    }
+
+    /// What lets a model's requests in, and what keeps it out of every text.
+    fn auth(
+        &self,
+        spec: &ModelSpec,
+        base_url: &str,
+        codec: &dyn Codec,
+    ) -> Result<(Auth, Redactor), CommandError> {
+        let asks = self.sends && !self.project.settings.offline;
+        let keys = if asks {
+            access::keys(self.project, spec, base_url)?
+        } else {
+            None
+        };
+        let Some(keys) = keys else {
+            let key = self.key(spec, base_url)?;
+            let redactor = Redactor::new(key.iter());
+            let header = key.map(|key| codec.auth(spec, &key));
+            return Ok((header.map_or(Auth::Open, Auth::Key), redactor));
+        };
+        let secrets = [
+            Some(&keys.id),
+            Some(&keys.secret),
+            keys.session_token.as_ref(),
+        ];
+        let redactor = Redactor::new(secrets.into_iter().flatten());
+        let auth = Auth::signed(keys, Arc::clone(&self.project.clock)).ok_or_else(|| {
+            CommandError::infra(
+                "auth",
+                format!(
+                    "model `{}` needs signed requests, and this build can not sign (cargo feature `bedrock`)",
+                    spec.name
+                ),
+                Some("build with --features bedrock, or use an API key in AWS_BEARER_TOKEN_BEDROCK"),
+            )
+        })?;
+        Ok((auth, redactor))
     }
 
     /// The key of a model. On this machine a key is optional unless the suite names its variable;

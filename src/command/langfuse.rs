@@ -100,7 +100,7 @@ fn ask(
     let auth = ("authorization", Secret::basic(public.expose(), &secret));
     let request = HttpRequest {
         method: Method::Get,
-        auth: Some(&auth),
+        auth: std::slice::from_ref(&auth),
         ..HttpRequest::post(&url, &[])
     };
     let reply = http::ask(&request, DEADLINE).map_err(|fault| {

@@ -2,6 +2,7 @@
 //! and returns data. Nothing here prints or exits.
 
 pub mod ab;
+pub mod access;
 pub mod batch;
 pub mod cache;
 pub mod calibrate;

@@ -58,8 +58,8 @@ pub struct HttpRequest<'a> {
     pub url: &'a str,
     /// Headers besides the client's own (`content-type` and `accept` are JSON unless given here).
     pub headers: &'a [(&'static str, String)],
-    /// The header that holds the key; never printed.
-    pub auth: Option<&'a (&'static str, Secret)>,
+    /// The headers that hold the key, or what proves that one has it; never printed.
+    pub auth: &'a [(&'static str, Secret)],
     /// The body.
     pub body: &'a [u8],
     /// The most bytes of the reply's body, where they are not those of the client.
@@ -74,7 +74,7 @@ impl<'a> HttpRequest<'a> {
             method: Method::Post,
             url,
             headers: &[],
-            auth: None,
+            auth: &[],
             body,
             max_body: None,
         }
@@ -261,7 +261,7 @@ fn fill_headers(map: &mut HeaderMap, request: &HttpRequest<'_>) -> Result<(), Ht
         let value = HeaderValue::from_str(value).map_err(|_| unsendable(name))?;
         map.insert(header(name)?, value);
     }
-    if let Some((name, secret)) = request.auth {
+    for (name, secret) in request.auth {
         let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| unsendable(name))?;
         value.set_sensitive(true);
         map.insert(header(name)?, value);

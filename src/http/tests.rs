@@ -72,7 +72,7 @@ async fn sends_what_the_request_says_and_reads_the_reply() {
     let url = format!("http://{address}/v1/x");
     let request = HttpRequest {
         headers: &headers,
-        auth: Some(&auth),
+        auth: std::slice::from_ref(&auth),
         ..HttpRequest::post(&url, b"{\"q\":1}")
     };
     let reply = client().send(&request, DEADLINE).await.unwrap();
@@ -326,7 +326,7 @@ async fn a_host_that_speaks_no_tls_is_not_trusted() {
 async fn what_http_can_not_send_is_said_without_the_secret() {
     let auth = ("authorization", Secret::new("canary\nkey"));
     let request = HttpRequest {
-        auth: Some(&auth),
+        auth: std::slice::from_ref(&auth),
         ..HttpRequest::post("http://127.0.0.1:1/", b"")
     };
     let fault = client().send(&request, DEADLINE).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Amazon Bedrock Converse, with a bearer key.
+//! Amazon Bedrock Converse. An API key goes in a header; access keys sign, see `auth`.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::auth::Auth;
 use super::call::{Call, CallError, EncodeError, Encoded};
 use super::codec::Codec;
 use super::exec::Exec;
@@ -14,7 +15,7 @@ use super::mock::{MockOutcome, MockRules};
 use super::replay::Cassette;
 use super::{classify, limits};
 use crate::chat::{ErrorClass, Finish, ModelSpec, Response, Tokenizer};
-use crate::http::{Client, HttpRequest, Redactor, Reply, Secret};
+use crate::http::{Client, HttpRequest, Redactor, Reply};
 
 /// A model with everything that is needed to ask it.
 pub struct Endpoint {
@@ -33,8 +34,8 @@ pub enum Transport {
         codec: &'static dyn Codec,
         /// The client.
         client: Client,
-        /// The key's header.
-        auth: Option<(&'static str, Secret)>,
+        /// What shows that one may ask.
+        auth: Auth,
         /// Takes known secrets out of messages.
         redactor: Arc<Redactor>,
     },
@@ -164,7 +165,7 @@ impl Endpoint {
             } => {
                 let request = HttpRequest {
                     headers: &sealed.headers,
-                    auth: auth.as_ref(),
+                    auth: &auth.headers(&sealed.url, sealed.wire.body())?,
                     ..HttpRequest::post(&sealed.url, sealed.wire.body().as_bytes())
                 };
                 let reply = client.send(&request, deadline).await;

@@ -2,6 +2,7 @@
 //! user's own command, all behind one [`Endpoint`].
 
 pub mod anthropic;
+pub mod auth;
 pub mod azure;
 pub mod batch;
 pub mod bedrock;
@@ -19,9 +20,12 @@ pub mod ollama;
 pub mod openai;
 pub mod openai_responses;
 pub mod replay;
+#[cfg(feature = "bedrock")]
+mod sigv4;
 mod usage;
 
 pub use crate::http::Reply;
+pub use auth::Auth;
 pub use call::{Call, CallError, EncodeError, Encoded, Subject, Version};
 pub use codec::{Codec, codec, own_hosts};
 pub use endpoint::{Answered, Endpoint, Sealed, Transport};

@@ -14,6 +14,7 @@
 mod ab;
 mod bad_input;
 mod batch;
+mod bedrock;
 mod bureau;
 mod calibrate;
 mod comment;

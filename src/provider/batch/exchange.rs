@@ -10,7 +10,8 @@ use super::line::LineResult;
 use super::openai::OpenAi;
 use super::protocol::{BatchState, Limits, Protocol, Step};
 use crate::chat::{ErrorClass, ProviderKind};
-use crate::http::{Client, HttpRequest, Redactor, Reply, Secret};
+use crate::http::{Client, HttpRequest, Redactor, Reply};
+use crate::provider::auth::Auth;
 use crate::provider::call::CallError;
 use crate::provider::classify;
 use crate::provider::codec::{Codec, base_url};
@@ -27,7 +28,7 @@ pub struct Batches<'e> {
     base: &'e str,
     codec: &'static dyn Codec,
     client: &'e Client,
-    auth: Option<&'e (&'static str, Secret)>,
+    auth: &'e Auth,
     redactor: &'e Arc<Redactor>,
 }
 
@@ -80,7 +81,7 @@ impl Endpoint {
             base: base_url(&self.spec).ok()?,
             codec: *codec,
             client,
-            auth: auth.as_ref(),
+            auth,
             redactor,
         })
     }
@@ -171,11 +172,13 @@ impl Batches<'_> {
     async fn exchange(&self, step: &Step) -> Result<Reply, CallError> {
         let mut headers = self.protocol.headers();
         headers.push(("content-type", step.content_type.clone()));
+        // No vendor of batches asks for signed requests.
+        let auth = self.auth.headers(&step.url, "")?;
         let request = HttpRequest {
             method: step.method,
             url: &step.url,
             headers: &headers,
-            auth: self.auth,
+            auth: &auth,
             body: &step.body,
             max_body: Some(MOST_RESULTS),
         };
