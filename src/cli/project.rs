@@ -65,6 +65,8 @@ pub(super) fn how_layers(layers: &mut Layers, how: &HowArgs) {
     flag(layers, "retries", how.retries.as_ref());
     flag(layers, "deadline", how.deadline.as_ref());
     flag(layers, "cache", how.cache.as_ref());
+    flag(layers, "cache_max_age", how.cache_max_age.as_ref());
+    flag(layers, "cache_max_size", how.cache_max_size.as_ref());
     flag(layers, "progress", how.progress.as_ref());
     flag(layers, "batch_poll", how.batch_poll.as_ref());
     switch(layers, "batch", how.batch);

@@ -343,6 +343,7 @@ pub async fn carry_out(
     let options = run_options(project, header.seed);
     let finished =
         runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
+    keep_cache_small(project, mode, hooks);
     Ok(Carried {
         notes: cache_note(finished.corrupt_cache_entries)
             .into_iter()
@@ -353,6 +354,22 @@ pub async fn carry_out(
         path,
         interrupt: finished.interrupt,
     })
+}
+
+/// Keeps the cache within its limits where this run may write to it. A cache that can not be cleared
+/// up is no reason to lose a result.
+fn keep_cache_small(project: &Project, mode: CacheMode, hooks: &mut Hooks<'_>) {
+    if !mode.writes() {
+        return;
+    }
+    match super::cache::keep_within_settings(project) {
+        Ok(Some(message)) => (hooks.say)(&message),
+        Ok(None) => {}
+        Err(error) => (hooks.say)(&format!(
+            "the cache was not kept within its limits: {}",
+            super::error::chain(&error)
+        )),
+    }
 }
 
 fn run_options(project: &Project, seed: u64) -> RunOptions {

@@ -51,11 +51,13 @@ const fn key(name: &'static str, takes: Takes, default: &'static str) -> Key {
 }
 
 /// All keys that `gate.yaml`, its profiles, the environment and flags can set.
-pub const KEYS: [Key; 33] = [
+pub const KEYS: [Key; 35] = [
     key("batch", Takes::Switch, "false"),
     key("batch_poll", Takes::Duration, "30s"),
     key("budget", Takes::Amount, ""),
     key("cache", Takes::Word(&["rw", "ro", "off", "refresh"]), "rw"),
+    key("cache_max_age", Takes::Duration, ""),
+    key("cache_max_size", Takes::Count, ""),
     key("color", Takes::Word(&["auto", "always", "never"]), "auto"),
     key(
         "comment",
@@ -124,6 +126,10 @@ pub struct Settings {
     pub budget: Option<f64>,
     /// How the response cache is used: `rw`, `ro`, `off`, `refresh`.
     pub cache: String,
+    /// Answers in the cache that are older go at the end of a run.
+    pub cache_max_age: Option<Duration>,
+    /// MiB that the cache keeps at the end of a run, the newest answers.
+    pub cache_max_size: Option<u64>,
     /// When output is coloured.
     pub color: String,
     /// When a comment is made: `auto`, `on-failure`, `never`.
@@ -210,6 +216,8 @@ pub fn decode(layers: &Layers) -> Result<Settings, Vec<SettingError>> {
             .unwrap_or(Duration::from_secs(30)),
         budget: reader.amount("budget"),
         cache: reader.text("cache").unwrap_or_default(),
+        cache_max_age: reader.duration("cache_max_age"),
+        cache_max_size: reader.whole("cache_max_size", 1).map(u64::from),
         color: reader.text("color").unwrap_or_default(),
         comment: reader.text("comment").unwrap_or_default(),
         comment_id: reader.text("comment_id").unwrap_or_default(),

@@ -15,8 +15,8 @@ mod upkeep;
 
 pub use entry::CachedReply;
 use entry::{checked_reply, write_entry};
-use index::{build_index, read_index, write_index};
-pub use upkeep::{CacheStats, Pruned, prune, stats};
+use index::{IndexWriter, build_index, read_index};
+pub use upkeep::{CacheStats, Limits, Pruned, keep_within, prune, stats};
 
 /// How the cache is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,9 @@ impl CacheMode {
         matches!(self, Self::ReadWrite | Self::ReadOnly)
     }
 
-    fn writes(self) -> bool {
+    /// Whether answers are stored.
+    #[must_use]
+    pub fn writes(self) -> bool {
         matches!(self, Self::ReadWrite | Self::Refresh)
     }
 }
@@ -86,7 +88,7 @@ struct Segment {
     path: Utf8PathBuf,
     file: BufWriter<File>,
     written: u64,
-    index: Vec<(Digest, u64, u32)>,
+    index: IndexWriter,
     /// The line being made.
     line: Vec<u8>,
 }
@@ -206,7 +208,7 @@ impl CacheWriter {
         write_entry(key, request, reply, at, line).map_err(|error| io(error.into()))?;
         segment.file.write_all(line).map_err(io)?;
         let length = u32::try_from(line.len() - 1).unwrap_or(u32::MAX);
-        segment.index.push((key, segment.written, length));
+        segment.index.add(&key, segment.written, length)?;
         segment.written += line.len() as u64;
         Ok(())
     }
@@ -233,10 +235,10 @@ impl CacheWriter {
     /// When the file system refuses.
     pub fn finish(&mut self) -> Result<(), CacheError> {
         self.flush()?;
-        let Some(segment) = &self.segment else {
+        let Some(segment) = &mut self.segment else {
             return Ok(());
         };
-        write_index(&segment.path, segment.written, &segment.index)
+        segment.index.finish(segment.written)
     }
 }
 
@@ -258,8 +260,11 @@ fn begin_segment(path: &Utf8Path) -> Result<Segment, CacheError> {
         .append(true)
         .open(path)
         .map_err(io)?;
+    // Held as long as the segment is written on: clearing up leaves it alone. A file system without
+    // locks is used without.
+    let _ = file.try_lock_shared();
     let written = file.metadata().map_err(io)?.len();
-    let index = if written > 0 {
+    let held = if written > 0 {
         build_index(path)?
     } else {
         Vec::new()
@@ -268,7 +273,7 @@ fn begin_segment(path: &Utf8Path) -> Result<Segment, CacheError> {
         path: path.to_owned(),
         file: BufWriter::with_capacity(1 << 16, file),
         written,
-        index,
+        index: IndexWriter::begin(path, &held)?,
         line: Vec::new(),
     })
 }

@@ -170,6 +170,12 @@ pub struct HowArgs {
     /// How the response cache is used: rw, ro, off, refresh [default: rw].
     #[arg(long, value_name = "MODE", conflicts_with = "no_cache")]
     pub cache: Option<String>,
+    /// Drop answers in the cache that are older, at the end of a run [default: none].
+    #[arg(long, value_name = "TIME")]
+    pub cache_max_age: Option<String>,
+    /// Keep so many MiB of the cache at the end of a run, the newest [default: all].
+    #[arg(long, value_name = "MIB")]
+    pub cache_max_size: Option<String>,
     /// The same as --cache off.
     #[arg(long)]
     pub no_cache: bool,

@@ -122,12 +122,18 @@ pub(super) fn checked_reply(line: &[u8], key: &Digest, asked: Option<&str>) -> O
     is_answer.then(|| serde_json::from_str(entry.reply.get()).ok())?
 }
 
-/// Whether an entry is no older than a point in time.
-pub(super) fn is_recent(line: &[u8], not_before: Option<Timestamp>) -> bool {
+/// When an entry was written.
+pub(super) fn written_at(line: &[u8]) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct At {
         at: Timestamp,
     }
-    let Some(limit) = not_before else { return true };
-    serde_json::from_slice::<At>(line).is_ok_and(|entry| entry.at >= limit)
+    serde_json::from_slice::<At>(line)
+        .ok()
+        .map(|entry| entry.at)
+}
+
+/// Whether an entry is no older than a point in time.
+pub(super) fn is_recent(line: &[u8], not_before: Option<Timestamp>) -> bool {
+    not_before.is_none_or(|limit| written_at(line).is_some_and(|at| at >= limit))
 }

@@ -1,7 +1,7 @@
 //! The index beside a segment: where each key stands. It is rebuilt when it does not match.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
@@ -39,24 +39,69 @@ pub(super) fn read_index(segment: &Utf8Path) -> Option<Vec<(Digest, u64, u32)>> 
     Some(index)
 }
 
-pub(super) fn write_index(
-    segment: &Utf8Path,
-    length: u64,
-    index: &[(Digest, u64, u32)],
-) -> Result<(), CacheError> {
-    let mut bytes = Vec::with_capacity(8 + index.len() * INDEX_RECORD);
-    bytes.extend_from_slice(&length.to_le_bytes());
-    for (key, offset, length) in index {
-        bytes.extend_from_slice(key.as_bytes());
-        bytes.extend_from_slice(&offset.to_le_bytes());
-        bytes.extend_from_slice(&length.to_le_bytes());
+/// The index of a segment under way: it goes to disk with the answers, so that it takes no memory.
+#[derive(Debug)]
+pub(super) struct IndexWriter {
+    path: Utf8PathBuf,
+    file: BufWriter<File>,
+}
+
+impl IndexWriter {
+    /// Begins the index of a segment with what the segment holds already.
+    pub(super) fn begin(
+        segment: &Utf8Path,
+        held: &[(Digest, u64, u32)],
+    ) -> Result<Self, CacheError> {
+        let path = index_path(segment);
+        let file = File::create(&path).map_err(|source| CacheError {
+            action: "create",
+            path: path.clone(),
+            source,
+        })?;
+        let file = BufWriter::with_capacity(1 << 14, file);
+        let mut index = Self { path, file };
+        // A length that no segment has: until it is finished the index speaks of none.
+        index.write(&u64::MAX.to_le_bytes())?;
+        for (key, offset, length) in held {
+            index.add(key, *offset, *length)?;
+        }
+        Ok(index)
     }
-    let path = index_path(segment);
-    std::fs::write(&path, bytes).map_err(|source| CacheError {
-        action: "write",
-        path,
-        source,
-    })
+
+    /// Adds an answer.
+    pub(super) fn add(&mut self, key: &Digest, offset: u64, length: u32) -> Result<(), CacheError> {
+        let mut record = [0; INDEX_RECORD];
+        let (digest, rest) = record.split_at_mut(32);
+        let (place, size) = rest.split_at_mut(8);
+        digest.copy_from_slice(key.as_bytes());
+        place.copy_from_slice(&offset.to_le_bytes());
+        size.copy_from_slice(&length.to_le_bytes());
+        self.write(&record)
+    }
+
+    /// Ends the index of a segment of so many bytes.
+    pub(super) fn finish(&mut self, length: u64) -> Result<(), CacheError> {
+        let ended = self
+            .file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.file.write_all(&length.to_le_bytes()))
+            .and_then(|()| self.file.seek(SeekFrom::End(0)))
+            .and_then(|_| self.file.flush());
+        ended.map_err(|source| self.error(source))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), CacheError> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|source| self.error(source))
+    }
+
+    fn error(&self, source: std::io::Error) -> CacheError {
+        CacheError {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        }
+    }
 }
 
 /// Finds the keys of a segment by reading it; lines that are no entries are passed over.
