@@ -539,3 +539,111 @@ fn many_faults_at_once_leave_every_trial_in_one_state_and_cost_few_requests() {
         "{sent} sent, {injected} faults"
     );
 }
+
+#[test]
+fn a_reply_that_comes_twice_is_one_result() {
+    let server = Server::start(|_| Answer::Twice("ok".into()));
+    let sandbox = Sandbox::remote(&server.base_url(), 20, "");
+    sandbox
+        .gate(&["compare", "v1", "v2", "-j", "2", "--json", "out.json"])
+        .exits(0);
+    let result = sandbox.json("out.json");
+    let run = result["suites"][0]["run_id"].as_str().unwrap();
+    let log = sandbox.read(&format!(".gate/runs/{run}/events.jsonl"));
+    let mut trials: Vec<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["type"] == "trial_finished")
+        .map(|event| event["trial"].to_string())
+        .collect();
+    assert_eq!(trials.len(), 40);
+    trials.sort();
+    trials.dedup();
+    assert_eq!(trials.len(), 40);
+}
+
+#[test]
+fn a_cache_that_can_not_be_written_is_an_io_error_and_what_was_answered_resumes() {
+    let server = Server::saying("ok");
+    let sandbox = Sandbox::remote(&server.base_url(), 30, "");
+    sandbox.write(".gate/cache", "a file where a folder should be");
+    sandbox
+        .gate(&["compare", "v1", "v2", "-j", "2"])
+        .exits(3)
+        .says("gate: infra: io");
+    let sent = server.requests();
+    assert!(sent <= 10, "{sent} requests after the fault");
+    std::fs::remove_file(sandbox.path(".gate/cache")).unwrap();
+    sandbox
+        .gate(&["compare", "--resume", "--json", "out.json"])
+        .exits(0);
+    assert_eq!(
+        sandbox.json("out.json")["suites"][0]["arms"]["candidate"]["passed"],
+        30
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_can_not_be_written_is_an_io_error() {
+    let server = Server::saying("ok");
+    let sandbox = Sandbox::remote(&server.base_url(), 20, "");
+    for report in ["--json", "--junit"] {
+        sandbox
+            .gate(&["compare", "v1", "v2", report, "/dev/full"])
+            .exits(3)
+            .says("gate: infra: io")
+            .says("/dev/full");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_run_at_once() {
+    let server = Server::start(|_| Answer::Hang);
+    let sandbox = Sandbox::remote(&server.base_url(), 20, "");
+    let mut child = sandbox
+        .command(&["compare", "v1", "v2", "-j", "4"])
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while server.requests() < 4 {
+        std::thread::yield_now();
+    }
+    let begun = Instant::now();
+    let mut code = None;
+    while code.is_none() {
+        let _ = std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        code = child.try_wait().unwrap();
+    }
+    assert_eq!(code.unwrap().code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(8), "it did not drain");
+}
+
+#[test]
+fn the_cache_is_kept_within_its_limits_at_the_end_of_a_run() {
+    let server =
+        Server::start(|seen| Answer::Text(format!("{} {}", seen.user(), "x".repeat(40_000))));
+    let sandbox = Sandbox::remote(&server.base_url(), 20, "");
+    sandbox.write("gate.yaml", "gate: settings/1\ncache_max_size: 1\n");
+    // Each run stores about 1.7 MiB.
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .says("MiB of the oldest answers were dropped");
+    let bytes: u64 = std::fs::read_dir(sandbox.path(".gate/cache"))
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes <= 1 << 20, "{bytes} bytes are left");
+    let before = server.requests();
+    sandbox.gate(&["compare", "v1", "v2", "--cache-max-size", "100"]);
+    let asked_again = server.requests() - before;
+    assert!((1..40).contains(&asked_again), "{asked_again} asked again");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--cache-max-age", "nonsense"])
+        .exits(2)
+        .says("cache_max_age");
+}

@@ -33,6 +33,8 @@ pub enum Answer {
     Drip,
     /// Chat completion with this text, after which the connection is closed without a word.
     TextThenClose(String),
+    /// Chat completion with this text, and the same reply once more that nobody asked for.
+    Twice(String),
 }
 
 /// A request as the server saw it.
@@ -240,6 +242,10 @@ fn answer(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream, answer: Ans
                 std::thread::sleep(Duration::from_millis(100));
             }
             false
+        }
+        Answer::Twice(text) => {
+            let body = completion(&text);
+            send(writer, 200, &[], &body) && send(writer, 200, &[], &body)
         }
         Answer::TextThenClose(text) => {
             send(writer, 200, &[], &completion(&text));
