@@ -16,8 +16,8 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -99,7 +99,7 @@ fn main() {
     }
     let wanted = arguments.first().map(String::as_str);
     println!(
-        "{:<14}{:>9}{:>7}{:>10}{:>10}{:>12}{:>12}{:>8}{:>10}{:>10}",
+        "{:<14}{:>9}{:>7}{:>10}{:>10}{:>12}{:>12}{:>8}{:>10}{:>10}{:>10}",
         "scenario",
         "requests",
         "at once",
@@ -109,7 +109,8 @@ fn main() {
         "bare us/req",
         "ratio",
         "peak MiB",
-        "in flight"
+        "in flight",
+        "bare"
     );
     for scenario in SCENARIOS
         .iter()
@@ -177,7 +178,7 @@ fn gate(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 fn run(scenario: &Scenario) {
-    let server = Server::start(scenario.latency);
+    let server = Server::start(scenario.latency, scenario.concurrency);
     let folder = project(&server.url, scenario.cases);
     let concurrency = scenario.concurrency.to_string();
     let requests = 2 * scenario.cases;
@@ -198,7 +199,7 @@ fn run(scenario: &Scenario) {
     ));
     let served = server.served.load(Ordering::SeqCst);
     assert_eq!(served, requests as u64, "requests served");
-    let in_flight = server.mean_in_flight();
+    let in_flight = server.take_share();
     let bare = measure(
         Command::new(std::env::current_exe().expect("this program")).args([
             "--bare",
@@ -207,6 +208,8 @@ fn run(scenario: &Scenario) {
             &concurrency,
         ]),
     );
+    let bare_in_flight = server.take_share();
+    let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.3}"));
     let micros = |cost: &Cost| cost.cpu.as_secs_f64() * 1e6 / requests as f64;
     let ideal = match scenario.latency {
         Latency::Fixed(ms) => requests as f64 * ms as f64 / 1e3 / scenario.concurrency as f64,
@@ -216,7 +219,7 @@ fn run(scenario: &Scenario) {
         }
     };
     println!(
-        "{:<14}{:>9}{:>7}{:>10.2}{:>10.2}{:>12.1}{:>12.1}{:>8.2}{:>10.1}{:>10.3}",
+        "{:<14}{:>9}{:>7}{:>10.2}{:>10.2}{:>12.1}{:>12.1}{:>8.2}{:>10.1}{:>10}{:>10}",
         scenario.name,
         requests,
         scenario.concurrency,
@@ -226,13 +229,14 @@ fn run(scenario: &Scenario) {
         micros(&bare),
         micros(&cost) / micros(&bare),
         cost.peak_mib,
-        in_flight / scenario.concurrency as f64
+        share(in_flight),
+        share(bare_in_flight)
     );
 }
 
 /// All answers from the cache, with reports.
 fn cached() {
-    let server = Server::start(Latency::Fixed(0));
+    let server = Server::start(Latency::Fixed(0), 64);
     let folder = project(&server.url, 10_000);
     let arguments = [
         "compare", "v1", "v2", "-j", "64", "--quiet", "--json", "out.json", "--junit", "out.xml",
@@ -327,21 +331,73 @@ fn bare(url: &str, requests: usize, concurrency: usize) {
     });
 }
 
+/// How many requests the server has at once, over time.
+struct Load {
+    limit: usize,
+    now: usize,
+    since: Instant,
+    /// When there were first as many as allowed, and the sum of requests over time from there on.
+    reached: Option<Instant>,
+    area: f64,
+    last: Instant,
+}
+
+impl Load {
+    fn new(limit: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            limit,
+            now: 0,
+            since: now,
+            reached: None,
+            area: 0.0,
+            last: now,
+        }
+    }
+
+    fn arrive(&mut self) {
+        self.pass();
+        self.now += 1;
+        if self.now >= self.limit {
+            self.reached.get_or_insert(self.since);
+        }
+    }
+
+    fn leave(&mut self) {
+        self.pass();
+        self.now -= 1;
+        self.last = self.since;
+    }
+
+    fn pass(&mut self) {
+        let now = Instant::now();
+        if self.reached.is_some() {
+            self.area += self.now as f64 * (now - self.since).as_secs_f64();
+        }
+        self.since = now;
+    }
+
+    /// The mean from when the limit was reached to the last answer, over the limit; the end, when
+    /// there is nothing left to send, included.
+    fn share(&self) -> Option<f64> {
+        let span = (self.last - self.reached?).as_secs_f64();
+        (span > 0.0).then(|| self.area / span / self.limit as f64)
+    }
+}
+
 /// A model server that answers at once or after a time, and knows how many requests it had at once.
 struct Server {
     url: String,
     served: Arc<AtomicU64>,
-    /// Sum of the time that requests spent here, and the time from the first to the last, in microseconds.
-    busy: Arc<AtomicU64>,
-    span: Arc<(AtomicU64, AtomicU64)>,
+    load: Arc<Mutex<Load>>,
 }
 
 impl Server {
-    fn start(latency: Latency) -> Self {
+    fn start(latency: Latency, limit: usize) -> Self {
         let (send, receive) = std::sync::mpsc::channel();
-        let (served, busy) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let span = Arc::new((AtomicU64::new(u64::MAX), AtomicU64::new(0)));
-        let (counter, time, ends) = (Arc::clone(&served), Arc::clone(&busy), Arc::clone(&span));
+        let served = Arc::new(AtomicU64::new(0));
+        let load = Arc::new(Mutex::new(Load::new(limit)));
+        let (counter, shared) = (Arc::clone(&served), Arc::clone(&load));
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -351,17 +407,10 @@ impl Server {
                 let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
                 send.send(listener.local_addr().expect("an address"))
                     .expect("a listener");
-                let begun = Instant::now();
                 let mut tasks = tokio::task::JoinSet::new();
                 while let Ok((stream, _)) = listener.accept().await {
-                    tasks.spawn(serve(
-                        stream,
-                        latency,
-                        Arc::clone(&counter),
-                        Arc::clone(&time),
-                        Arc::clone(&ends),
-                        begun,
-                    ));
+                    let (counter, load) = (Arc::clone(&counter), Arc::clone(&shared));
+                    tasks.spawn(serve(stream, latency, counter, load));
                 }
             });
         });
@@ -369,17 +418,15 @@ impl Server {
         Self {
             url: format!("http://{address}/v1"),
             served,
-            busy,
-            span,
+            load,
         }
     }
 
-    fn mean_in_flight(&self) -> f64 {
-        let (first, last) = (
-            self.span.0.load(Ordering::SeqCst),
-            self.span.1.load(Ordering::SeqCst),
-        );
-        self.busy.load(Ordering::SeqCst) as f64 / last.saturating_sub(first).max(1) as f64
+    /// The share of the limit in flight since it was reached; the next client begins anew.
+    fn take_share(&self) -> Option<f64> {
+        let mut load = self.load.lock().expect("the load");
+        let limit = load.limit;
+        std::mem::replace(&mut *load, Load::new(limit)).share()
     }
 }
 
@@ -387,9 +434,7 @@ async fn serve(
     mut stream: tokio::net::TcpStream,
     latency: Latency,
     served: Arc<AtomicU64>,
-    busy: Arc<AtomicU64>,
-    span: Arc<(AtomicU64, AtomicU64)>,
-    begun: Instant,
+    load: Arc<Mutex<Load>>,
 ) {
     let _ = stream.set_nodelay(true);
     let reply = format!(
@@ -407,7 +452,7 @@ async fn serve(
         };
         buffer.copy_within(end..filled, 0);
         filled -= end;
-        let arrived = begun.elapsed();
+        load.lock().expect("the load").arrive();
         let number = served.fetch_add(1, Ordering::SeqCst);
         let wait = match latency {
             Latency::Fixed(ms) => Duration::from_millis(ms),
@@ -418,19 +463,7 @@ async fn serve(
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        let left = begun.elapsed();
-        busy.fetch_add(
-            u64::try_from((left - arrived).as_micros()).unwrap_or(0),
-            Ordering::SeqCst,
-        );
-        span.0.fetch_min(
-            u64::try_from(arrived.as_micros()).unwrap_or(0),
-            Ordering::SeqCst,
-        );
-        span.1.fetch_max(
-            u64::try_from(left.as_micros()).unwrap_or(0),
-            Ordering::SeqCst,
-        );
+        load.lock().expect("the load").leave();
         if stream.write_all(reply.as_bytes()).await.is_err() {
             return;
         }
