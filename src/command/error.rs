@@ -129,7 +129,7 @@ impl From<RegistryError> for CommandError {
                 "look at what is so now with gate prompt log, then decide again",
             )),
             RegistryError::Denied { .. } => {
-                let help = "ask the registry's owner for the role gate_author or gate_promoter";
+                let help = "the registry's owner grants gate_reader to read, gate_author to add, gate_promoter to move channels";
                 Self::infra("auth", message, Some(help))
             }
             RegistryError::Database { .. } => Self::infra("io", message, None),

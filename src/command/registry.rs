@@ -48,9 +48,8 @@ pub fn open(
     if let Some(known) = opened.get(address.as_str()) {
         return Ok(Arc::clone(known));
     }
-    let text = address.as_str().to_owned();
-    let made: Arc<dyn Backend> = Arc::new(connect(project, address)?);
-    opened.insert(text, Arc::clone(&made));
+    let made: Arc<dyn Backend> = Arc::new(connect(project, &address)?);
+    opened.insert(address.to_string(), Arc::clone(&made));
     Ok(made)
 }
 
@@ -62,7 +61,7 @@ fn address_error(error: &AddressError) -> CommandError {
 #[cfg(feature = "postgres")]
 fn connect(
     project: &Project,
-    address: Address,
+    address: &Address,
 ) -> Result<crate::store::registry::PostgresRegistry, CommandError> {
     let from_environment = || {
         ["PGUSER", "USER"]
@@ -81,13 +80,15 @@ fn connect(
         })?;
     let password = project.secret("PGPASSWORD");
     Ok(crate::store::registry::PostgresRegistry::new(
-        address, user, password,
+        address.clone(),
+        user,
+        password,
     ))
 }
 
 /// Says what a program without the feature can not do.
 #[cfg(not(feature = "postgres"))]
-fn connect(_project: &Project, address: Address) -> Result<FolderRegistry, CommandError> {
+fn connect(_project: &Project, address: &Address) -> Result<FolderRegistry, CommandError> {
     Err(CommandError::usage(
         format!("{address}: this program was built without PostgreSQL"),
         "use a release build, or build it with: cargo install promptgate --features postgres",

@@ -1,7 +1,7 @@
 //! A registry in PostgreSQL, from the command line. Needs the feature `postgres` and a server:
 //! `.ci/postgres cargo test --features postgres`.
 
-use crate::sandbox::{Sandbox, V1, v2};
+use crate::sandbox::Sandbox;
 
 #[test]
 fn an_address_with_a_password_is_refused_and_not_repeated() {
@@ -69,6 +69,7 @@ fn a_program_without_the_feature_names_it() {
 #[cfg(feature = "postgres")]
 mod with_a_server {
     use super::*;
+    use crate::sandbox::{V1, v2};
     use std::process::{Command, Stdio};
 
     /// A database of the test's own, and its address.

@@ -55,7 +55,7 @@ pub enum RegistryError {
         address: String,
     },
     /// The database refused it to this user.
-    #[error("{address} does not allow to {doing}: {message}")]
+    #[error("{address}: not allowed to {doing}: {message}")]
     Denied {
         /// What was being done.
         doing: &'static str,
@@ -65,7 +65,7 @@ pub enum RegistryError {
         message: String,
     },
     /// The database could not be reached, or did not do what it was asked.
-    #[error("failed to {doing} in {address}")]
+    #[error("{address}: failed to {doing}")]
     Database {
         /// What was being done.
         doing: &'static str,
