@@ -196,6 +196,7 @@ fn events(count: u32) -> Vec<Event> {
             });
             events.push(Event::AttemptFinished(Box::new(AttemptFinished {
                 trial,
+                token_choices: Vec::new(),
                 scorer: None,
                 call: None,
                 attempt: 1,

@@ -114,6 +114,7 @@ fn answered(outcome: Outcome, score: f64, cost: Option<f64>) -> TrialRecord {
     let summary = |scorer| ScoreSummary {
         scorer,
         pass: outcome == Outcome::Passed,
+        position: None,
         gating: true,
         score,
     };

@@ -15,6 +15,6 @@ pub use message::{Message, Role};
 pub use model::{ModelSpec, ProviderKind};
 pub use price::{Price, PriceTable};
 pub use request::{Params, Request, ResponseFormat};
-pub use response::{Finish, Response, ToolCall};
+pub use response::{Finish, Response, TokenChoice, ToolCall};
 pub use tokenizer::Tokenizer;
 pub use usage::Usage;

@@ -43,6 +43,9 @@ pub struct Params {
     /// How much a reasoning model thinks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<String>,
+    /// Whether the likeliest tokens are wanted with their probabilities, where the provider tells.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub logprobs: bool,
     /// Fields that enter the body as they are.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
@@ -69,6 +72,7 @@ impl Params {
                 .reasoning_effort
                 .clone()
                 .or_else(|| self.reasoning_effort.clone()),
+            logprobs: over.logprobs || self.logprobs,
             extra,
         }
     }

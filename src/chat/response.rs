@@ -28,6 +28,18 @@ pub struct Response {
     pub reported_cost_usd: Option<f64>,
     /// Whether bytes that are no text were replaced.
     pub lossy: bool,
+    /// The first tokens of the answer with what else they could have been, where that was asked for
+    /// and the provider tells.
+    pub token_choices: Vec<TokenChoice>,
+}
+
+/// A token of an answer, with the likeliest tokens for its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenChoice {
+    /// The token's text.
+    pub token: String,
+    /// The likeliest tokens for this place with the natural logarithms of their probabilities.
+    pub top: Vec<(String, f64)>,
 }
 
 /// Why a model stopped.

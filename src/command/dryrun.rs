@@ -141,10 +141,10 @@ fn add_judges(job: &Job, request: &Request, judges: &mut BTreeMap<String, Estima
         let params = version.params.overlaid(&judge.endpoint.spec.params);
         let most = params.max_tokens.or(judge.most_output);
         let name = judge.endpoint.spec.name.to_string();
-        judges
-            .entry(name)
-            .or_default()
-            .add(frame + 2.0 * question, most, judge.price.as_ref());
+        let estimate = judges.entry(name).or_default();
+        for _ in 0..judge.most_verdicts {
+            estimate.add(frame + 2.0 * question, most, judge.price.as_ref());
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub struct ChosenJudge {
     pub grades_itself: bool,
     /// Whether each case has to say what is expected.
     pub needs_expected: bool,
+    /// The most verdicts that one score takes.
+    pub most_verdicts: u32,
 }
 
 /// Finds the judges of a suite's scorers, those of single cases included, by the names of
@@ -113,6 +115,8 @@ fn find(
     };
     Ok(Some(ChosenJudge {
         needs_expected: judge.needs_expected(spec),
+        // The two orders of a pair are one verdict for each of its trials.
+        most_verdicts: spec.form.samples(),
         judge,
         version: name,
         model: model.clone(),

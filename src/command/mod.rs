@@ -4,6 +4,7 @@
 pub mod ab;
 pub mod access;
 pub mod batch;
+pub mod bias;
 pub mod cache;
 pub mod calibrate;
 pub mod comment;

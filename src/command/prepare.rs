@@ -137,6 +137,7 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         &mut found,
     );
     check_references(suite, all, &judges, &mut found);
+    check_opponent(wanted, &mut found);
     let mut endpoints = if wanted.command == "lint" {
         Endpoints::unasked(project)
     } else {
@@ -239,6 +240,21 @@ pub(super) fn own_scorers(
         own.insert(index, scorers);
     }
     own
+}
+
+/// Of one version alone, a scorer that compares two decides nothing; another one has to.
+fn check_opponent(wanted: &Wanted<'_>, found: &mut Diagnostics) {
+    let decides = |scorer: &&ScorerSpec| scorer.gating && !scorer.is_pairwise();
+    if wanted.arms.len() > 1 || wanted.command == "lint" {
+        return;
+    }
+    let scorers = &wanted.suite.scorers;
+    if scorers.iter().find(decides).is_none() {
+        let message = "every gating scorer compares two versions, and there is one";
+        let diagnostic =
+            Diagnostic::error("no-scorer", message).at(&wanted.suite.source, Span::default());
+        found.push(diagnostic.help("use `gate compare`, or add a scorer that looks at one answer"));
+    }
 }
 
 /// Cases need `expected` where a judge's prompt needs a reference.
@@ -447,6 +463,14 @@ fn notes(
         warnings.push(warning.at(&wanted.suite.source, Span::default()));
         notes.push(note);
     }
+    let alone = wanted.arms.len() < 2;
+    let left_out = wanted.suite.scorers.iter();
+    for scorer in left_out.filter(|scorer| alone && scorer.is_pairwise()) {
+        notes.push(format!(
+            "scorer `{}` compares two versions: a run of one leaves it out",
+            scorer.name
+        ));
+    }
     notes.extend(
         wanted.shard.map(|shard| {
             format!("shard {shard}: a part of the cases; `gate merge` joins all parts")
@@ -585,6 +609,7 @@ fn judge_jobs(
         let job = JudgeJob {
             hash: judge.judge.version().hash.to_string(),
             judge: judge.judge,
+            most_verdicts: judge.most_verdicts,
             endpoint,
             price: endpoints.price(&judge.model),
             most_output: endpoints.most_output(&judge.model),

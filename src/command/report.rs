@@ -16,6 +16,7 @@ pub fn report(project: &Project, wanted: &str, no_gate: bool) -> Result<Outcome,
     let texts = Texts(LogTexts::open(&loaded.path)?);
     let decision = matrix::decide_stored(project, &loaded.run)?;
     let mut notes = super::selfcheck::notes(&loaded.run)?;
+    notes.extend(super::bias::notes(&loaded.run));
     if loaded.torn {
         notes.push("the run's log ends in the middle of a line, which was left out".to_owned());
     }

@@ -13,7 +13,7 @@ use super::prepare::{self, Prepared, Wanted};
 use super::project::Project;
 use super::suites;
 use super::versions::Versions;
-use super::{batch, early, selfcheck};
+use super::{batch, bias, early, selfcheck};
 use crate::analysis::CaseTable;
 use crate::base::{Diagnostics, Source, json};
 use crate::dataset::Filter;
@@ -282,6 +282,7 @@ pub async fn execute(
         .notes
         .into_iter()
         .chain(selfcheck::notes(&carried.run)?)
+        .chain(bias::notes(&carried.run))
         .collect();
     let texts = Texts(LogTexts::open(&carried.path)?);
     let decision = decide_run(&carried.run)?;

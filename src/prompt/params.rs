@@ -60,6 +60,7 @@ pub fn decode(reader: &mut Reader<'_>, node: &Node) -> Option<Params> {
         stop: stop.unwrap_or_default(),
         seed,
         reasoning_effort: reasoning_effort.map(str::to_owned),
+        logprobs: false,
         extra: match extra {
             Some(Value::Object(fields)) => fields,
             _ => serde_json::Map::new(),

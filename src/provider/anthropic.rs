@@ -249,6 +249,7 @@ fn decode(reply: &Reply) -> Result<Response, CallError> {
         request_id: request_id(reply, "request-id", message.id),
         reported_cost_usd: None,
         lossy,
+        token_choices: Vec::new(),
     };
     nonempty(response, has_text, reply)
 }

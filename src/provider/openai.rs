@@ -2,6 +2,7 @@
 //! `LiteLLM`, `OpenRouter`, Ollama's `/v1`).
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::call::{CallError, EncodeError, Encoded};
@@ -11,7 +12,8 @@ use super::codec::{
 };
 use super::lenient::{self, Amount, Arguments, Content, Count, Present, Word};
 use crate::chat::{
-    ErrorClass, Finish, ModelSpec, ProviderKind, Request, Response, ResponseFormat, ToolCall, Usage,
+    ErrorClass, Finish, ModelSpec, Params, ProviderKind, Request, Response, ResponseFormat,
+    TokenChoice, ToolCall, Usage,
 };
 use crate::http::{Reply, Secret};
 
@@ -106,6 +108,10 @@ pub(super) fn chat_body(
         "reasoning_effort",
         params.reasoning_effort.as_deref(),
     );
+    if params.logprobs && !(server != Server::Compatible && reasons(id, params)) {
+        put(&mut body, "logprobs", Some(true));
+        put(&mut body, "top_logprobs", Some(MOST_TOP));
+    }
     if !request.tools.is_empty() {
         put(&mut body, "tools", Some(chat_tools(request)?));
     }
@@ -135,12 +141,7 @@ pub(super) fn chat_tools(request: &Request) -> Result<Vec<Value>, EncodeError> {
 /// Refuses what OpenAI's reasoning models refuse with a 400.
 pub(super) fn check_reasoning(id: &str, request: &Request) -> Result<(), EncodeError> {
     let params = &request.params;
-    let effort = params.reasoning_effort.as_deref();
-    let reasons = match effort {
-        Some(effort) => effort != "none",
-        None => always_reasons(id),
-    };
-    if !reasons {
+    if !reasons(id, params) {
         return Ok(());
     }
     #[expect(
@@ -168,6 +169,14 @@ pub(super) fn check_reasoning(id: &str, request: &Request) -> Result<(), EncodeE
             ),
         }),
         None => Ok(()),
+    }
+}
+
+/// Whether a model reasons with these parameters; it tells no probabilities then.
+fn reasons(id: &str, params: &Params) -> bool {
+    match params.reasoning_effort.as_deref() {
+        Some(effort) => effort != "none",
+        None => always_reasons(id),
     }
 }
 
@@ -205,8 +214,55 @@ struct Choice<'a> {
     finish_reason: Word<'a>,
     #[serde(borrow)]
     message: Option<ChatMessage<'a>>,
+    #[serde(borrow, default)]
+    logprobs: Option<&'a RawValue>,
     #[serde(default)]
     error: Present,
+}
+
+/// The likeliest tokens that can be asked for.
+const MOST_TOP: u32 = 20;
+
+/// The tokens of an answer whose choices are kept: what is asked for stands at its beginning.
+const MOST_TOKENS: usize = 64;
+
+/// A choice below this is left out: e^-12 is 0.000006.
+const LEAST_LOGPROB: f64 = -12.0;
+
+#[derive(Deserialize)]
+struct Logprobs {
+    content: Vec<TokenLogprobs>,
+}
+
+#[derive(Deserialize)]
+struct TokenLogprobs {
+    token: String,
+    #[serde(default)]
+    top_logprobs: Vec<TopLogprob>,
+}
+
+#[derive(Deserialize)]
+struct TopLogprob {
+    token: String,
+    logprob: f64,
+}
+
+/// The choices of the first tokens; none where they can not be read, since an answer is one without.
+fn token_choices(logprobs: Option<&RawValue>) -> Vec<TokenChoice> {
+    let read = logprobs.and_then(|raw| serde_json::from_str::<Logprobs>(raw.get()).ok());
+    let tokens = read.into_iter().flat_map(|logprobs| logprobs.content);
+    tokens
+        .take(MOST_TOKENS)
+        .map(|token| TokenChoice {
+            token: token.token,
+            top: token
+                .top_logprobs
+                .into_iter()
+                .filter(|top| top.logprob >= LEAST_LOGPROB)
+                .map(|top| (top.token, top.logprob))
+                .collect(),
+        })
+        .collect()
 }
 
 #[derive(Deserialize)]
@@ -286,6 +342,16 @@ impl ChatUsage {
     }
 }
 
+/// The calls of tools of a message, in the form of today and the one before it.
+fn calls(calls: Option<Vec<ChatToolCall<'_>>>, single: Option<Function<'_>>) -> Vec<ToolCall> {
+    let calls = calls.into_iter().flatten();
+    calls
+        .filter_map(|call| call.function)
+        .chain(single)
+        .map(Function::into_call)
+        .collect()
+}
+
 /// Reads a chat completion.
 pub(super) fn decode_chat(reply: &Reply) -> Result<Response, CallError> {
     if !(200..300).contains(&reply.status) {
@@ -309,12 +375,7 @@ pub(super) fn decode_chat(reply: &Reply) -> Result<Response, CallError> {
     let Some(message) = choice.message else {
         return Err(classify::bad_body(reply, "a choice without a message"));
     };
-    let tool_calls = message.tool_calls.into_iter().flatten();
-    let tool_calls: Vec<ToolCall> = tool_calls
-        .filter_map(|call| call.function)
-        .chain(message.function_call)
-        .map(Function::into_call)
-        .collect();
+    let tool_calls = calls(message.tool_calls, message.function_call);
     let refusal = message.refusal.into_nonempty();
     let mut finish = chat_finish(choice.finish_reason.as_str());
     if matches!(finish, Finish::Error(_)) {
@@ -340,6 +401,7 @@ pub(super) fn decode_chat(reply: &Reply) -> Result<Response, CallError> {
         request_id: request_id(reply, "x-request-id", chat.id),
         reported_cost_usd: usage.cost.0,
         lossy,
+        token_choices: token_choices(choice.logprobs),
     };
     nonempty(response, has_text, reply).map_err(|error| {
         if missing {

@@ -270,6 +270,7 @@ fn decode(reply: &Reply) -> Result<Response, CallError> {
         request_id: request_id(reply, "x-request-id", object.id),
         reported_cost_usd: usage.cost.0,
         lossy,
+        token_choices: Vec::new(),
     };
     nonempty(response, has_text, reply)
 }

@@ -11,7 +11,7 @@ use super::event::{AttemptFinished, BatchCost, Event, TrialError, TrialFinished}
 use super::{Arm, FinishReason, Outcome, Reply, RunHeader, ScoreRecord, Skip, TrialId};
 use crate::base::digest::LINE_SUM_DIGITS;
 use crate::base::{Diagnostics, Digest, Source, Timestamp, json};
-use crate::chat::{AnswerFault, ErrorClass, Finish, ToolCall, Usage};
+use crate::chat::{AnswerFault, ErrorClass, Finish, TokenChoice, ToolCall, Usage};
 use crate::dataset::{Case, decode};
 
 /// The form of the log that this program writes and reads.
@@ -101,6 +101,8 @@ struct FinishedBody<'a> {
     finish: Option<Finish>,
     #[serde(default, skip_serializing_if = "Cow::is_empty_list")]
     tool_calls: Cow<'a, [ToolCall]>,
+    #[serde(default, skip_serializing_if = "Cow::is_empty_list")]
+    token_choices: Cow<'a, [TokenChoice]>,
     #[serde(default)]
     usage: Usage,
     #[serde(default)]
@@ -286,6 +288,7 @@ fn finished_body<'a>(done: &'a AttemptFinished, trial: TrialBody<'a>) -> Finishe
         reply: Cow::Borrowed(&done.reply),
         finish: done.finish.clone(),
         tool_calls: Cow::Borrowed(&done.tool_calls),
+        token_choices: Cow::Borrowed(&done.token_choices),
         usage: done.usage,
         cost_usd: done.cost_usd,
         served_model: done.served_model.as_deref().map(Cow::Borrowed),
@@ -455,6 +458,7 @@ fn read_finished(body: FinishedBody<'_>, trial: TrialId) -> AttemptFinished {
         reply: body.reply.into_owned(),
         finish: body.finish,
         tool_calls: body.tool_calls.into_owned(),
+        token_choices: body.token_choices.into_owned(),
         usage: body.usage,
         cost_usd: body.cost_usd,
         served_model: body.served_model.map(Cow::into_owned),

@@ -20,6 +20,15 @@ pub enum Arm {
 }
 
 impl Arm {
+    /// The side that it is compared with.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Baseline => Self::Candidate,
+            Self::Candidate => Self::Baseline,
+        }
+    }
+
     /// The word in files and results.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -161,6 +170,8 @@ pub struct AttemptFinished {
     pub fingerprint: Option<String>,
     /// How long the answer took when it was made.
     pub latency_ms: Option<f64>,
+    /// The likeliest tokens, where they were asked for.
+    pub token_choices: Vec<crate::chat::TokenChoice>,
     /// Whether the answer comes from the response cache.
     pub cached: bool,
     /// What was paid, where the answer came in a batch; such an answer has no latency.

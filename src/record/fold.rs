@@ -9,6 +9,7 @@ use super::run::{CallRecord, JudgeCall, LogSpan, Run, ScoreSummary, TrialRecord}
 use super::{RunHeader, TrialId};
 use crate::base::Timestamp;
 use crate::dataset::Case;
+use crate::score::judge::duel;
 
 /// Collects the events of one run.
 #[derive(Debug)]
@@ -167,6 +168,7 @@ impl Fold {
                     pass: score.pass,
                     gating: score.gating,
                     score: score.score,
+                    position: duel::position_of(&score.parts),
                 });
             }
         }

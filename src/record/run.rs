@@ -10,6 +10,7 @@ use super::{Amount, Arm, Count, FinishReason, Outcome, RunHeader, Skip, TrialId}
 use crate::base::Timestamp;
 use crate::chat::{AnswerFault, Finish, Usage};
 use crate::dataset::Case;
+use crate::score::judge::Position;
 
 /// Where a line of the log stands, newline excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct ScoreSummary {
     pub gating: bool,
     /// 0 to 1.
     pub score: f64,
+    /// The place that a judge chose in both orders, where the score is of a comparison.
+    pub position: Option<Position>,
 }
 
 /// The attempts at one call, summed up so that folding an attempt twice changes nothing.

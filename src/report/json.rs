@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::content::{ExitNote, Report, SuiteNote, SuiteOutcome, SuiteReport};
 use super::escape::JsonFormatter;
+use crate::analysis::position_bias;
 use crate::record::Arm;
 
 mod arm;
@@ -160,6 +161,17 @@ struct Judge<'a> {
     version: &'a str,
     hash: String,
     model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position_bias: Option<Bias>,
+}
+
+/// How often the order of two answers decided.
+#[derive(Serialize)]
+struct Bias {
+    pairs: u64,
+    flips: u64,
+    first: u64,
+    second: u64,
 }
 
 #[derive(Serialize)]
@@ -263,9 +275,19 @@ fn model<'a>(suite: &'a SuiteReport<'a>, arm: Arm) -> Model<'a> {
 }
 
 fn judges<'a>(suite: &'a SuiteReport<'a>) -> Vec<Judge<'a>> {
+    let biases = position_bias(suite.run);
     let judges = suite.run.header.judges();
     judges
         .map(|(scorer, judge)| Judge {
+            position_bias: biases
+                .iter()
+                .find(|bias| bias.scorer == scorer)
+                .map(|bias| Bias {
+                    pairs: bias.pairs,
+                    flips: bias.flips(),
+                    first: bias.first,
+                    second: bias.second,
+                }),
             scorer,
             version: &judge.version,
             hash: judge.hash.to_string(),

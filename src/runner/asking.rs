@@ -86,6 +86,7 @@ impl Told {
             usage: attempt.usage,
             served_model: attempt.served_model.clone(),
             fingerprint: attempt.fingerprint.clone(),
+            token_choices: attempt.token_choices.clone(),
             ..Response::default()
         };
         Self {
@@ -341,6 +342,7 @@ impl Asking<'_> {
 pub(super) fn attempt_without_answer(trial: TrialId, key: Digest, attempt: u32) -> AttemptFinished {
     AttemptFinished {
         trial,
+        token_choices: Vec::new(),
         scorer: None,
         call: None,
         attempt,
@@ -395,6 +397,7 @@ pub(super) fn fill(
     finished.reply.clone_from(&response.text);
     finished.finish = Some(response.finish.clone());
     finished.tool_calls.clone_from(&response.tool_calls);
+    finished.token_choices.clone_from(&response.token_choices);
     finished.usage = response.usage;
     finished.cost_usd = cost_usd;
     finished.served_model.clone_from(&response.served_model);

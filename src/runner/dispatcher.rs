@@ -17,7 +17,10 @@ use super::executor::{Shared, endpoint_id, run_trial, skipped};
 use super::gate::{Gate, Rates};
 use super::job::{Interrupt, Job, RunOptions};
 use super::limiter::LimiterStatus;
-use crate::record::{Arm, Event, FinishReason, Fold, Outcome, Run, Skip, TrialFinished, TrialId};
+use super::pairing::{Pair, run_pair};
+use crate::record::{
+    Arm, Event, FinishReason, Fold, Outcome, Run, Skip, TrialFinished, TrialId, TrialRecord,
+};
 use crate::store::cache::{CacheError, CacheReader, CacheWriter};
 use crate::store::runs::{RunLog, RunLogError};
 
@@ -109,6 +112,7 @@ pub async fn run(
     } = records;
     let pending = pending(&job);
     let looks = looks(&job);
+    let compares = job.compares();
     let deadline = options.deadline.map(|deadline| Instant::now() + deadline);
     let gates = gates(&job, &options);
     let shared = Arc::new(Shared {
@@ -131,6 +135,7 @@ pub async fn run(
         syncing: None,
         tasks: JoinSet::new(),
         pending,
+        compares,
         looks,
         done: 0,
         interrupt: None,
@@ -174,9 +179,16 @@ fn looks(job: &Job) -> Vec<usize> {
 /// The places in the plan's order of the trials still to be run, last first: all, or those that an
 /// interrupted run has not finished.
 pub(super) fn pending(job: &Job) -> Vec<u32> {
+    let record = |trial: TrialId| job.prior.as_ref()?.run.trial(trial);
+    let has_ended = |record: &TrialRecord| record.score().is_some() || record.fault.is_some();
+    let compares = job.compares();
     let finished = |trial: &TrialId| {
-        let record = job.prior.as_ref().and_then(|prior| prior.run.trial(*trial));
-        record.is_some_and(|record| record.score().is_some() || record.fault.is_some())
+        let partner = TrialId {
+            arm: trial.arm.other(),
+            ..*trial
+        };
+        record(*trial).is_some_and(has_ended)
+            && (!compares || record(partner).is_none_or(has_ended))
     };
     let places = job.order.iter().zip(0u32..);
     let pending = places.filter(|(trial, _)| !finished(trial));
@@ -196,6 +208,8 @@ struct Dispatcher<'o> {
     tasks: JoinSet<()>,
     /// Places in the plan's order, the next one last.
     pending: Vec<u32>,
+    /// Whether the trials of both arms of a case run together.
+    compares: bool,
     /// The looks still to be taken, the next one last.
     looks: Vec<usize>,
     done: usize,
@@ -281,12 +295,39 @@ impl Dispatcher<'_> {
                 return;
             }
             let place = self.pending.pop();
-            let order = &self.shared.job.order;
-            let Some(trial) = place.and_then(|place| order.get(place as usize).copied()) else {
+            let Some(trial) = place.and_then(|place| self.planned(place)) else {
                 return;
             };
-            self.tasks.spawn(run_trial(Arc::clone(&self.shared), trial));
+            let shared = Arc::clone(&self.shared);
+            match self.partner(trial) {
+                Some(pair) => self.tasks.spawn(run_pair(shared, pair)),
+                None => self.tasks.spawn(run_trial(shared, trial)),
+            };
         }
+    }
+
+    /// The trial at a place of the plan's order.
+    fn planned(&self, place: u32) -> Option<TrialId> {
+        self.shared.job.order.get(place as usize).copied()
+    }
+
+    /// The pair that a trial forms with the next one, where their answers are compared.
+    fn partner(&mut self, trial: TrialId) -> Option<Pair> {
+        let next = self.pending.last().filter(|_| self.compares)?;
+        let next = self.planned(*next)?;
+        let is_partner = (next.case, next.repeat) == (trial.case, trial.repeat);
+        if !is_partner || next.arm == trial.arm {
+            return None;
+        }
+        self.pending.pop();
+        let (baseline, candidate) = match trial.arm {
+            Arm::Baseline => (trial, next),
+            Arm::Candidate => (next, trial),
+        };
+        Some(Pair {
+            baseline,
+            candidate,
+        })
     }
 
     /// Whether the next trial may only begin after a look at those before it.

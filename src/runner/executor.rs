@@ -1,6 +1,7 @@
 //! Drives one trial from question to scores. A panic in a scorer makes the trial errored; it never
 //! takes the run down.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,24 +100,27 @@ pub async fn run_trial(shared: Arc<Shared>, trial: TrialId) {
     let result = AssertUnwindSafe(Box::pin(conclude(&shared, trial)))
         .catch_unwind()
         .await;
-    let result = result.unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let said = said
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        let message = format!("a fault of this program: {said}");
-        errored(
-            trial,
-            TrialError {
-                class: ErrorClass::Internal,
-                message,
-            },
-        )
-    });
+    let result = result.unwrap_or_else(|panic| panicked(trial, panic.as_ref()));
     // Without a dispatcher there is nobody left to tell.
     let _ = shared
         .send(Message::Happened(Event::TrialFinished(Box::new(result))))
         .await;
+}
+
+/// The result of a trial in which this program panicked.
+pub(super) fn panicked(trial: TrialId, panic: &(dyn Any + Send)) -> TrialFinished {
+    let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let said = said
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    let message = format!("a fault of this program: {said}");
+    errored(
+        trial,
+        TrialError {
+            class: ErrorClass::Internal,
+            message,
+        },
+    )
 }
 
 fn finished(trial: TrialId, outcome: Outcome) -> TrialFinished {
@@ -154,12 +158,51 @@ fn failed_by(trial: TrialId, fault: AnswerFault) -> TrialFinished {
 }
 
 async fn conclude(shared: &Shared, trial: TrialId) -> TrialFinished {
-    match answer_and_score(shared, trial).await {
+    concluded(trial, score_alone(shared, trial).await)
+}
+
+/// The result that an answer with all its scores means, or the want of one.
+pub(super) fn concluded(trial: TrialId, half: Result<Half, NoAnswer>) -> TrialFinished {
+    let result = half.and_then(|half| match half {
+        Half::Faulty(fault) => Ok(failed_by(trial, fault)),
+        Half::Scored(scored) => conclude_scores(trial, scored.scores),
+    });
+    match result {
         Ok(result) => result,
         Err(NoAnswer::Skipped(skip)) => skipped(trial, skip),
         Err(NoAnswer::Fault(fault, _)) => failed_by(trial, fault),
         Err(NoAnswer::Errored(error)) => errored(trial, error),
     }
+}
+
+/// An answer as far as it can be scored without another one.
+pub(super) enum Half {
+    /// The answer has a fault that fails the trial.
+    Faulty(AnswerFault),
+    /// The answer with its scores.
+    Scored(Box<Scored>),
+}
+
+/// An answer with the scores of all scorers that look at it alone.
+pub(super) struct Scored {
+    /// The answer.
+    pub text: String,
+    /// The last user message as it was sent.
+    pub question: String,
+    /// The scores.
+    pub scores: Vec<ScoreRecord>,
+}
+
+/// The arm and the case of a trial.
+pub(super) fn place(shared: &Shared, trial: TrialId) -> Result<(&ArmJob, &Case), NoAnswer> {
+    let job = &shared.job;
+    let case = job.cases.get(trial.case as usize);
+    let case = case.ok_or_else(|| internal("the plan has no such case"))?;
+    let arm = job.arms.iter().find(|arm| arm.arm == trial.arm);
+    Ok((
+        arm.ok_or_else(|| internal("the plan has no such arm"))?,
+        case,
+    ))
 }
 
 /// A fault of this program.
@@ -170,27 +213,19 @@ pub(super) fn internal(message: &str) -> NoAnswer {
     })
 }
 
-async fn answer_and_score(shared: &Shared, trial: TrialId) -> Result<TrialFinished, NoAnswer> {
-    let job = &shared.job;
-    let case = job
-        .cases
-        .get(trial.case as usize)
-        .ok_or_else(|| internal("the plan has no such case"))?;
-    let arm = job
-        .arms
-        .iter()
-        .find(|arm| arm.arm == trial.arm)
-        .ok_or_else(|| internal("the plan has no such arm"))?;
+/// The answer of a trial with the scores of all scorers that look at it alone.
+pub(super) async fn score_alone(shared: &Shared, trial: TrialId) -> Result<Half, NoAnswer> {
+    let (arm, case) = place(shared, trial)?;
     let request = request(arm, case)?;
-    let told = answer(shared, trial, arm, case, &request).await?;
+    let mut told = answer(shared, trial, arm, case, &request).await?;
     if let Some(fault) = told
         .response
         .finish
         .answer_fault()
-        .filter(|fault| !job.score_faults.contains(fault))
+        .filter(|fault| !shared.job.score_faults.contains(fault))
     {
         keep(shared, told).await?;
-        return Ok(failed_by(trial, fault));
+        return Ok(Half::Faulty(fault));
     }
     let question = request
         .messages
@@ -217,8 +252,14 @@ async fn answer_and_score(shared: &Shared, trial: TrialId) -> Result<TrialFinish
         case,
     };
     let scores = scoring::score_all(&seat, &answer, &context).await;
+    let question = context.question.to_owned();
+    let text = std::mem::take(&mut told.response.text);
     keep(shared, told).await?;
-    conclude_scores(trial, scores?)
+    Ok(Half::Scored(Box::new(Scored {
+        text,
+        question,
+        scores: scores?,
+    })))
 }
 
 /// The result that the scores of an answer mean: all gating ones must pass.

@@ -43,6 +43,14 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether a scorer compares the answers of both arms, so that their trials run together.
+    #[must_use]
+    pub fn compares(&self) -> bool {
+        let own = self.own_scorers.values().flatten();
+        let mut scorers = self.scorers.iter().chain(own);
+        self.arms.len() > 1 && scorers.any(ScorerSpec::is_pairwise)
+    }
+
     /// The scorers of a case.
     #[must_use]
     pub fn scorers_of(&self, case: u32) -> CaseScorers<'_> {
@@ -140,6 +148,8 @@ pub struct JudgeJob {
     pub judge: Judge,
     /// The version's content hash as text.
     pub hash: String,
+    /// The most verdicts that a trial takes.
+    pub most_verdicts: u32,
     /// The model asked.
     pub endpoint: Arc<Endpoint>,
     /// The price of its answers, where known.

@@ -11,6 +11,7 @@ pub mod executor;
 pub mod gate;
 pub mod job;
 mod judging;
+mod pairing;
 pub mod limiter;
 pub mod retry;
 mod scoring;

@@ -24,7 +24,7 @@ pub struct Seat<'a> {
     pub case: &'a Case,
 }
 
-/// The scores of an answer, in the order of the scorers.
+/// The scores of an answer by all scorers that look at it alone, in the order of the scorers.
 ///
 /// # Errors
 /// When a gating scorer has none.
@@ -35,7 +35,8 @@ pub async fn score_all(
 ) -> Result<Vec<ScoreRecord>, NoAnswer> {
     let job = &seat.shared.job;
     let mut scores = Vec::new();
-    for spec in job.scorers_of(seat.trial.case).iter() {
+    let scorers = job.scorers_of(seat.trial.case);
+    for spec in scorers.iter().filter(|spec| !spec.is_pairwise()) {
         let scored = score_one(seat, spec, answer, context).await;
         scores.extend(settle(spec, scored)?);
     }
@@ -44,7 +45,7 @@ pub async fn score_all(
 
 /// What becomes of a scorer's result: a scorer that does not decide leaves its score out where it
 /// has none.
-fn settle(
+pub(super) fn settle(
     spec: &ScorerSpec,
     scored: Result<Score, NoAnswer>,
 ) -> Result<Option<ScoreRecord>, NoAnswer> {

@@ -220,6 +220,12 @@ impl<'f, 'r, 'n> Form<'f, 'r, 'n> {
         Some((node, template))
     }
 
+    /// A text of a list, with references, that is not empty.
+    pub fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
+        let text = self.reader.nonempty(node, what)?;
+        self.parse_template(node, text)
+    }
+
     /// A text with references that may be absent.
     pub fn optional_text(&mut self, key: &'static str) -> Option<Template> {
         let node = self.get(key)?;

@@ -6,7 +6,7 @@ use super::assertion::Assertion;
 use super::assertion::catalogue;
 use super::exec::ExecSpec;
 use super::form::{Form, Schemas, ScorerType};
-use super::judge::{JudgeSpec, Panel};
+use super::judge::{JudgeSpec, Panel, VerdictForm};
 use super::template::Reference;
 use super::transform::{self, Transform};
 use crate::base::decode::Reader;
@@ -130,6 +130,21 @@ impl ScorerSpec {
             Kind::Assertion(_) => false,
             Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) => true,
         }
+    }
+
+    /// The judge that looks at one answer by itself, where it is one.
+    #[must_use]
+    pub fn judge_of_one(&self) -> Option<&JudgeSpec> {
+        match &self.kind {
+            Kind::Judge(judge) => Some(judge).filter(|_| !self.is_pairwise()),
+            Kind::Assertion(_) | Kind::Exec(_) | Kind::Panel(_) => None,
+        }
+    }
+
+    /// Whether it compares the answers of both arms.
+    #[must_use]
+    pub fn is_pairwise(&self) -> bool {
+        matches!(&self.kind, Kind::Judge(judge) if judge.form == VerdictForm::Preference)
     }
 
     /// The judges that are asked, by the names under which their calls are drawn, recorded and

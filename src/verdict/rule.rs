@@ -94,8 +94,7 @@ pub struct Estimate {
     pub high: f64,
     /// Two-sided confidence level.
     pub level: f64,
-    /// `tango`, `t`, `cr1-t`, `percentile-bootstrap`, `wilson`, `bca-bootstrap`,
-    /// `abc`.
+    /// `tango`, `t`, `cr1-t`, `percentile-bootstrap`, `wilson`, `bca-bootstrap`.
     pub method: &'static str,
 }
 

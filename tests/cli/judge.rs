@@ -492,3 +492,340 @@ fn a_judge_that_was_talked_round_does_not_overrule_an_assertion() {
     let result = sandbox.json("out.json");
     assert_eq!(outcomes(&result, "candidate"), (0, count as u64, 0));
 }
+
+const DUEL: &str = "{ name: duel, type: pairwise, criteria: More helpful. }";
+
+/// The texts in the fences of a comparison.
+fn contenders(seen: &Seen) -> (String, String) {
+    let inside = |name: &str| {
+        let (_, rest) = seen.user().split_once(&format!("<{name}-")).unwrap();
+        let (_, rest) = rest.split_once('>').unwrap();
+        rest.split_once(&format!("</{name}-")).unwrap().0.to_owned()
+    };
+    (inside("FIRST"), inside("SECOND"))
+}
+
+/// The number of the question that a trial asks.
+fn number(seen: &Seen) -> usize {
+    seen.user().trim_start_matches("question ").parse().unwrap()
+}
+
+fn prefers(better: &str) -> Answer {
+    Answer::Text(json!({"reason": "because", "better": better}).to_string())
+}
+
+/// Versions that answer `v1 N` and `v2 N` to question N, and a judge: the candidate is better in 0 to
+/// 11, worse in 12 and 13; in 14 to 16 the first answer wins wherever it comes from, in 17 the
+/// second, and all else is a tie.
+fn contest(seen: &Seen) -> Answer {
+    if !is_judge(seen) {
+        let version = if seen.system().contains("friendly") {
+            "v2"
+        } else {
+            "v1"
+        };
+        return Answer::Text(format!("{version} {}", number(seen)));
+    }
+    let (first, second) = contenders(seen);
+    let (version, number) = first.split_once(' ').unwrap();
+    assert_ne!(version, second.split_once(' ').unwrap().0);
+    let candidate = if version == "v2" { "first" } else { "second" };
+    let baseline = if version == "v2" { "second" } else { "first" };
+    prefers(match number.parse::<usize>().unwrap() {
+        0..12 => candidate,
+        12..14 => baseline,
+        14..17 => "first",
+        17 => "second",
+        _ => "tie",
+    })
+}
+
+#[test]
+fn a_comparison_wins_only_where_both_orders_agree_and_mcnemar_decides_on_wins_and_losses() {
+    let server = Server::start(contest);
+    let sandbox = judged(&server, 40, DUEL);
+    sandbox
+        .gate(&["compare", "v1", "v2", "--json", "out.json"])
+        .exits(0);
+    let result = sandbox.json("out.json");
+    let suite = &result["suites"][0];
+    // Eighty answers, and two orders for each of forty pairs.
+    assert_eq!(server.requests(), 160);
+    let rules = suite["rules"].as_array().unwrap();
+    let rule = rules.iter().find(|rule| rule["id"] == "pass-rate").unwrap();
+    assert_eq!(rule["pairs"]["fixes"], 12, "wins");
+    assert_eq!(rule["pairs"]["regressions"], 2, "losses");
+    assert_eq!(rule["pairs"]["both_pass"], 26, "ties");
+    assert_eq!(rule["decided_by"], "mcnemar-midp");
+    // P(Bin(14, 1/2) >= 12) - P(= 12) / 2 = (91 / 2 + 14 + 1) / 2^14.
+    let p = rule["p_improvement"].as_f64().unwrap();
+    assert!((p - 60.5 / 16384.0).abs() < 1e-9, "{p}");
+    assert!((rule["estimate"].as_f64().unwrap() - 0.25).abs() < 1e-12);
+    let bias = &suite["judges"][0]["position_bias"];
+    assert_eq!(
+        *bias,
+        json!({"pairs": 40, "flips": 4, "first": 3, "second": 1})
+    );
+    let notes = suite["notes"].to_string();
+    assert!(
+        notes.contains("in 4 of 40 pairs (10.0 %; each counts as a tie)"),
+        "{notes}"
+    );
+
+    let case = |id: usize, arm: &str| suite["cases"][id][arm]["trials"][0]["scores"][0].clone();
+    let (won, lost) = (case(0, "candidate"), case(0, "baseline"));
+    assert_eq!((&won["pass"], &won["score"]), (&json!(true), &json!(1.0)));
+    assert_eq!(
+        (&lost["pass"], &lost["score"]),
+        (&json!(false), &json!(0.0))
+    );
+    assert_eq!(won["reason"], "better in both orders: because");
+    assert_eq!(won["parts"][1]["name"], "candidate-first");
+    let flipped = case(14, "candidate");
+    assert_eq!(
+        (&flipped["pass"], &flipped["score"]),
+        (&json!(true), &json!(0.5))
+    );
+
+    // The log says the same, and the cache has every call.
+    sandbox
+        .gate(&["report", "last", "--json", "again.json"])
+        .exits(0);
+    let again = sandbox.json("again.json");
+    assert_eq!(again["suites"][0]["judges"], suite["judges"]);
+    assert_eq!(again["suites"][0]["rules"], suite["rules"]);
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    assert_eq!(server.requests(), 160);
+}
+
+#[test]
+fn a_comparison_at_one_request_at_a_time_is_the_same() {
+    let server = Server::start(contest);
+    let sandbox = judged(&server, 20, DUEL);
+    sandbox
+        .gate(&["compare", "v1", "v2", "-j", "1", "--json", "one.json"])
+        .exits(0);
+    sandbox
+        .gate(&["compare", "v1", "v2", "--no-cache", "--json", "many.json"])
+        .exits(0);
+    let cases = |file: &str| {
+        let mut cases = sandbox.json(file)["suites"][0]["cases"].clone();
+        crate::compare::without_timings(&mut cases);
+        cases
+    };
+    assert_eq!(cases("one.json"), cases("many.json"));
+}
+
+#[test]
+fn without_an_answer_to_compare_with_the_pair_is_missing_and_a_refusal_loses() {
+    let server = Server::start(|seen| {
+        if is_judge(seen) {
+            return prefers("tie");
+        }
+        let candidate = seen.system().contains("friendly");
+        match (candidate, number(seen)) {
+            (true, 0) => Answer::Status(
+                400,
+                Vec::new(),
+                "{\"error\": {\"message\": \"no\"}}".to_owned(),
+            ),
+            (true, 1) => {
+                Answer::Body(crate::server::completion("cut off").replace("\"stop\"", "\"length\""))
+            }
+            _ => Answer::Text("ok".to_owned()),
+        }
+    });
+    let sandbox = judged(&server, 30, DUEL);
+    sandbox
+        .gate(&["compare", "v1", "v2", "--json", "out.json"])
+        .exits(0);
+    let suite = &sandbox.json("out.json")["suites"][0];
+    assert_eq!(suite["cases"][0]["transition"], "missing");
+    let error = &suite["cases"][0]["baseline"]["trials"][0]["error"];
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("no other answer to compare with"),
+        "{error}"
+    );
+    assert_eq!(suite["cases"][1]["transition"], "regression");
+    let score = &suite["cases"][1]["baseline"]["trials"][0]["scores"][0];
+    assert_eq!(
+        (&score["pass"], &score["score"]),
+        (&json!(true), &json!(1.0))
+    );
+    // Nothing is asked of the judge about the first two cases.
+    assert_eq!(
+        server.seen().iter().filter(|seen| is_judge(seen)).count(),
+        2 * 28
+    );
+
+    // What was missing is asked again, with its partner; the rest is not.
+    let before = server.requests();
+    sandbox.gate(&["compare", "--resume", "--json", "again.json"]);
+    assert_eq!(server.requests(), before + 1);
+    let again = &sandbox.json("again.json")["suites"][0];
+    assert_eq!(again["cases"][2], suite["cases"][2]);
+}
+
+#[test]
+fn a_comparison_without_a_verdict_makes_both_trials_errored() {
+    let server = Server::start(|seen| {
+        if is_judge(seen) {
+            return Answer::Text("the second one".to_owned());
+        }
+        Answer::Text("ok".to_owned())
+    });
+    let sandbox = judged(&server, 2, DUEL);
+    sandbox
+        .gate(&["compare", "v1", "v2", "--json", "out.json"])
+        .exits(3);
+    let result = sandbox.json("out.json");
+    assert_eq!(outcomes(&result, "baseline"), (0, 0, 2));
+    assert_eq!(outcomes(&result, "candidate"), (0, 0, 2));
+}
+
+#[test]
+fn a_run_of_one_version_leaves_a_comparison_out() {
+    let server = Server::start(contest);
+    let sandbox = judged(&server, 2, DUEL);
+    sandbox
+        .gate(&["run", "v1", "--no-gate"])
+        .exits(2)
+        .says("every gating scorer compares two versions");
+    assert_eq!(server.requests(), 0);
+    let sandbox = judged(
+        &server,
+        2,
+        &format!("{DUEL}, {{ type: word-count, max: 2 }}"),
+    );
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "out.json"])
+        .exits(0);
+    let suite = &sandbox.json("out.json")["suites"][0];
+    assert!(suite["notes"].to_string().contains("leaves it out"));
+    assert_eq!(suite["arms"]["candidate"]["passed"], 2);
+    assert_eq!(
+        server.seen().iter().filter(|seen| is_judge(seen)).count(),
+        0
+    );
+}
+
+const G_EVAL: &str = "{ type: g-eval, criteria: Good., samples: 3, threshold: 0.5 }";
+
+#[test]
+fn g_eval_takes_the_expected_score_by_token_probabilities() {
+    let server = Server::start(|seen| {
+        if !is_judge(seen) {
+            return Answer::Text("ok".to_owned());
+        }
+        assert_eq!(seen.body["logprobs"], true);
+        assert_eq!(seen.body["top_logprobs"], 20);
+        let top = |token: &str, p: f64| json!({"token": token, "logprob": p.ln(), "bytes": null});
+        let token = |token: &str, top: Value| json!({"token": token, "logprob": -0.1, "bytes": null, "top_logprobs": top});
+        let reply = "{\"score\": 4, \"reason\": \"fine\"}";
+        let mut completion: Value =
+            serde_json::from_str(&crate::server::completion(reply)).unwrap();
+        completion["choices"][0]["logprobs"] = json!({"content": [
+            token("{\"score\":", json!([])),
+            token(" 4", json!([top(" 4", 0.5), top(" 3", 0.25), top(" 5", 0.25), top("four", 1e-9)])),
+            token(", \"reason\": \"fine\"}", json!([])),
+        ], "refusal": null});
+        Answer::Body(completion.to_string())
+    });
+    let sandbox = judged(&server, 2, G_EVAL);
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "out.json"])
+        .exits(0);
+    assert_eq!(
+        server.requests(),
+        4,
+        "one call of the judge for each answer"
+    );
+    let score = |file: &str| {
+        let result = sandbox.json(file);
+        result["suites"][0]["cases"][0]["candidate"]["trials"][0]["scores"][0].clone()
+    };
+    let found = score("out.json");
+    assert!(
+        (found["score"].as_f64().unwrap() - 0.75).abs() < 1e-9,
+        "{found}"
+    );
+    assert_eq!(
+        found["reason"],
+        "expected score 4.00 of 5 by the tokens' probabilities: fine"
+    );
+    // The cache keeps the probabilities.
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "again.json"])
+        .exits(0);
+    assert_eq!(server.requests(), 4);
+    assert_eq!(score("again.json"), found);
+}
+
+#[test]
+fn g_eval_takes_the_mean_of_samples_where_there_are_no_probabilities() {
+    let server = Server::start(|seen| {
+        if !is_judge(seen) {
+            return Answer::Text("ok".to_owned());
+        }
+        let score = [5, 2, 2][seen.number.saturating_sub(1) % 3];
+        Answer::Text(json!({"score": score, "reason": "r"}).to_string())
+    });
+    let sandbox = judged(&server, 1, G_EVAL);
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "out.json"])
+        .exits(0);
+    assert_eq!(server.requests(), 4);
+    let result = sandbox.json("out.json");
+    let score = &result["suites"][0]["cases"][0]["candidate"]["trials"][0]["scores"][0];
+    assert_eq!(
+        (&score["score"], &score["pass"]),
+        (&json!(0.5), &json!(true))
+    );
+    assert_eq!(score["reason"], "mean 3.00 of 5 over 5, 2, 2: r");
+    let calls: Vec<Value> = sandbox
+        .events()
+        .iter()
+        .filter(|event| event["type"] == "attempt_started" && event["scorer"] == "g-eval")
+        .map(|event| event["call"].clone())
+        .collect();
+    assert_eq!(calls, [Value::Null, json!("2"), json!("3")]);
+    sandbox.gate(&["run", "v1", "--no-gate"]).exits(0);
+    assert_eq!(server.requests(), 4, "each sample is in the cache");
+}
+
+#[test]
+fn the_mock_tells_probabilities_and_draws_samples_apart() {
+    let sandbox = Sandbox::smallest();
+    let suite = sandbox.read("evals/label.yaml").replace(
+        "{ type: equals, value: \"{{expected}}\", transform: [trim] }",
+        "{ type: g-eval, criteria: Good., threshold: 0.1 }",
+    );
+    sandbox.write("evals/label.yaml", &suite);
+    let rules = |more: &str| {
+        format!(
+            "gate: mock/1\nrules:\n  - {{ when: {{ json: true }}, {more} }}\n  - {{ reply: \"{{{{expected}}}}\" }}\n"
+        )
+    };
+    let reply = |score: u8| format!("\"{{\\\"score\\\": {score}, \\\"reason\\\": \\\"r\\\"}}\"");
+    let told = format!("reply: {}, logprobs: {{ '2': 0.25, '3': 0.75 }}", reply(3));
+    sandbox.write("fixtures/label.mock.yaml", &rules(&told));
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--json", "out.json"])
+        .exits(0);
+    let score = |case: usize| {
+        let result = sandbox.json("out.json");
+        result["suites"][0]["cases"][case]["candidate"]["trials"][0]["scores"][0].clone()
+    };
+    assert!((score(0)["score"].as_f64().unwrap() - 1.75 / 4.0).abs() < 1e-9);
+    let drawn = format!("rate: 0.5, reply: {}, otherwise: {}", reply(5), reply(1));
+    sandbox.write("fixtures/label.mock.yaml", &rules(&drawn));
+    sandbox.gate(&["run", "v1", "--no-gate", "--json", "out.json"]);
+    let reasons: Vec<String> = (0..3)
+        .map(|case| score(case)["reason"].to_string())
+        .collect();
+    let mixed = |reason: &String| reason.contains('5') && reason.contains("1, ");
+    assert!(reasons.iter().any(mixed), "{reasons:?}");
+}

@@ -72,6 +72,7 @@ pub fn prepare<'p>(
     let hash = chosen.version.hash.to_string();
     let judge = JudgeJob {
         judge: chosen.judge.clone(),
+        most_verdicts: 1,
         hash,
         endpoint: Arc::clone(&endpoint),
         price: endpoints.price(asked.model),
@@ -268,6 +269,7 @@ impl StoredAnswers for LabelledAnswers {
                 arm: Arm::Candidate,
                 repeat,
             },
+            token_choices: Vec::new(),
             scorer: None,
             call: None,
             attempt: 0,

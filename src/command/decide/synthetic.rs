@@ -217,6 +217,7 @@ fn trial(row: &Row) -> TrialRecord {
         record.scores = Box::new([ScoreSummary {
             scorer: 0,
             pass,
+            position: None,
             gating: true,
             score,
         }]);

@@ -143,6 +143,7 @@ fn answer(trial: &Value, served: Option<&String>) -> Option<AttemptFinished> {
             arm: Arm::Baseline,
             repeat: 1,
         },
+        token_choices: Vec::new(),
         scorer: None,
         call: None,
         attempt: 1,

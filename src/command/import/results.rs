@@ -157,6 +157,7 @@ fn attempt(row: &Row, output: &str, repeat: u32) -> AttemptFinished {
             repeat,
         },
         scorer: None,
+        token_choices: Vec::new(),
         call: None,
         attempt: 1,
         key: Digest::of_bytes(output.as_bytes()),

@@ -11,7 +11,7 @@ use super::when::Match;
 use crate::base::Digest;
 use crate::base::rng::{draw, unit_interval};
 use crate::base::text::visible_line;
-use crate::chat::{ErrorClass, Request, Response, ResponseFormat, Usage};
+use crate::chat::{ErrorClass, Request, Response, ResponseFormat, TokenChoice, Usage};
 use crate::provider::{Call, CallError, Reply, Subject};
 
 /// How a call of the mock ends.
@@ -205,10 +205,44 @@ impl Rule {
                 output_tokens: self.usage.output_tokens.or(Some(tokens(text.len()))),
                 ..self.usage
             },
+            token_choices: if call.request.params.logprobs {
+                self.token_choices(&text)
+            } else {
+                Vec::new()
+            },
             text,
             finish: choice.finish.clone(),
             ..Response::default()
         })
+    }
+
+    /// A text as three tokens, of which the middle one has the choices of the rule.
+    fn token_choices(&self, text: &str) -> Vec<TokenChoice> {
+        let places = self.logprobs.iter();
+        let places = places.filter(|(token, _)| !token.is_empty());
+        let first = places
+            .filter_map(|(token, _)| Some((text.find(token.as_str())?, token.len())))
+            .min();
+        let parts = first.and_then(|(at, length)| {
+            let (before, rest) = text.split_at_checked(at)?;
+            let (token, after) = rest.split_at_checked(length)?;
+            Some([before, token, after])
+        });
+        let Some([before, token, after]) = parts else {
+            return Vec::new();
+        };
+        let choice = |token: &str, top| TokenChoice {
+            token: token.to_owned(),
+            top,
+        };
+        let top = self.logprobs.iter();
+        let top = top.filter(|(_, probability)| *probability > 0.0);
+        let top = top.map(|(token, probability)| (token.clone(), probability.ln()));
+        vec![
+            choice(before, Vec::new()),
+            choice(token, top.collect()),
+            choice(after, Vec::new()),
+        ]
     }
 
     fn choose<'a>(

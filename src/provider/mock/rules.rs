@@ -42,6 +42,9 @@ pub(super) struct Rule {
     /// Without a text only where `rate` is 1.
     pub(super) otherwise: Choice,
     pub(super) usage: Usage,
+    /// The likeliest tokens at the first place of the reply where one of them stands, with their
+    /// probabilities.
+    pub(super) logprobs: Vec<(String, f64)>,
     pub(super) latency: Option<Latency>,
     pub(super) fault: Option<Fault>,
 }
@@ -199,6 +202,9 @@ fn read_rule(reader: &mut Reader<'_>, node: &Node, number: usize) -> Option<Rule
     check_otherwise(reader, &mut table, rate, share);
     let (reply, otherwise) = read_choices(reader, &mut table, &when.groups());
     let usage = table.get("usage").and_then(|node| read_usage(reader, node));
+    let logprobs = table
+        .get("logprobs")
+        .map_or_else(Vec::new, |node| read_logprobs(reader, node));
     let latency = table
         .get("latency_ms")
         .and_then(|node| Latency::read(reader, node));
@@ -211,9 +217,22 @@ fn read_rule(reader: &mut Reader<'_>, node: &Node, number: usize) -> Option<Rule
         reply,
         otherwise,
         usage: usage.unwrap_or_default(),
+        logprobs,
         latency,
         fault: fault?,
     })
+}
+
+fn read_logprobs(reader: &mut Reader<'_>, node: &Node) -> Vec<(String, f64)> {
+    let entries = reader.map(node, "`logprobs`").unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let what = format!("the probability of `{}`", entry.key);
+            let probability = reader.number(&entry.value, &what, 0.0, 1.0)?;
+            Some((entry.key.clone(), probability))
+        })
+        .collect()
 }
 
 /// A rule needs a reply unless its fault never ends.

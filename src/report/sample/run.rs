@@ -162,6 +162,7 @@ fn events(trial: TrialId, said: Said) -> Option<(AttemptFinished, TrialFinished)
     let errored = outcome == Outcome::Errored;
     let attempt = AttemptFinished {
         trial,
+        token_choices: Vec::new(),
         scorer: None,
         call: None,
         attempt: 1,

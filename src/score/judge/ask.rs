@@ -1,6 +1,7 @@
 //! The question to a judge: which values it gets, each in its fence, and how it is asked again after
 //! a reply that was no verdict.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use super::form::VerdictForm;
 use super::reply::JudgeError;
 use super::spec::JudgeSpec;
 use crate::base::{Digest, Fields, text};
-use crate::chat::{Message, Request, ResponseFormat, Role};
+use crate::chat::{Message, Params, Request, ResponseFormat, Role};
 use crate::prompt::{PromptVersion, Variable, VariableKind};
 
 /// What a scorer makes of an answer before any judge replied.
@@ -24,6 +25,16 @@ pub enum Step {
     /// The score; nobody has to be asked.
     Done(super::super::Score),
     /// The question for the judge, whose reply [`super::read_reply`] reads.
+    Ask(Box<Question>),
+}
+
+/// What becomes of a comparison before any judge replied.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Comparing {
+    /// The answer in this place, `first` or `second`, is longer than the judge takes, for the reason
+    /// given.
+    TooLong(&'static str, String),
+    /// The question, whose reply [`super::reply::read_preference`] reads.
     Ask(Box<Question>),
 }
 
@@ -51,14 +62,19 @@ pub struct Judge {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JudgeFault {
     /// A variable that no judge is given.
-    #[error("a judge is given question, answer, reference, criteria and context, not `{0}`")]
+    #[error(
+        "a judge is given question, answer (or first and second), reference, criteria, steps and context, not `{0}`"
+    )]
     UnknownVariable(String),
     /// A variable of a type that fenced text can not have.
     #[error("variable `{0}` of a judge must be a `string` without a pattern")]
     NotText(String),
     /// The version does not look at the answer.
-    #[error("a judge needs the required variable `answer`")]
+    #[error("a judge needs the required variable `answer`, or `first` and `second` to compare two")]
     NoAnswer,
+    /// The version judges one answer where two are to be compared, or the other way round.
+    #[error("{0}")]
+    OtherAnswers(&'static str),
     /// A value that the scorer must give.
     #[error("the judge requires `{0}`, which the scorer does not give")]
     NotGiven(&'static str),
@@ -67,7 +83,16 @@ pub enum JudgeFault {
     NotUsed(&'static str),
 }
 
-const VARIABLES: [&str; 5] = ["question", "answer", "reference", "criteria", "context"];
+const VARIABLES: [&str; 8] = [
+    "question",
+    "answer",
+    "first",
+    "second",
+    "reference",
+    "criteria",
+    "steps",
+    "context",
+];
 
 impl Judge {
     /// Checks that a prompt version is a judge.
@@ -84,7 +109,11 @@ impl Judge {
                 return Err(JudgeFault::NotText(name.to_owned()));
             };
         }
-        if version.variable("answer").is_some_and(|v| v.required) {
+        let requires = |name: &str| version.variable(name).is_some_and(|v| v.required);
+        let declares = |name: &str| version.variable(name).is_some();
+        let one = requires("answer") && !declares("first") && !declares("second");
+        let two = requires("first") && requires("second") && !declares("answer");
+        if one || two {
             Ok(Self { version })
         } else {
             Err(JudgeFault::NoAnswer)
@@ -102,8 +131,23 @@ impl Judge {
     /// # Errors
     /// The first of them that is lacking or of no use.
     pub fn check(&self, spec: &JudgeSpec) -> Result<(), JudgeFault> {
+        let compares = self.version.variable("first").is_some();
+        match (compares, spec.form == VerdictForm::Preference) {
+            (true, false) => {
+                return Err(JudgeFault::OtherAnswers(
+                    "the judge compares two answers, which only `pairwise` gives",
+                ));
+            }
+            (false, true) => {
+                return Err(JudgeFault::OtherAnswers(
+                    "the judge looks at one answer, but `pairwise` gives `first` and `second`",
+                ));
+            }
+            (true, true) | (false, false) => {}
+        }
         let given = [
             ("criteria", spec.criteria.is_some()),
+            ("steps", !spec.steps.is_empty()),
             ("context", spec.context.is_some()),
             ("reference", spec.reference.is_some()),
         ];
@@ -145,9 +189,9 @@ impl Judge {
             Ok(text) => text,
             Err(score) => return Ok(Step::Done(score)),
         };
-        self.values(declared, &text, context)
+        self.values(declared, &[("answer", &text)], context)
             .and_then(|values| match values {
-                Values::TooLong(finding) => Ok(Step::Done(evaluate::conclude(spec, finding))),
+                Values::TooLong(_, finding) => Ok(Step::Done(evaluate::conclude(spec, finding))),
                 Values::All(values) => self
                     .question(&declared.form, values)
                     .map(|question| Step::Ask(Box::new(question))),
@@ -155,17 +199,45 @@ impl Judge {
             .map_err(fault)
     }
 
+    /// The question which of two answers is better, in the order in which they stand.
+    ///
+    /// # Errors
+    /// When the case lacks a value that the judge requires, or has one that is too long for it.
+    pub fn compare(
+        &self,
+        spec: &ScorerSpec,
+        [first, second]: [&str; 2],
+        context: &Context<'_>,
+    ) -> Result<Comparing, ScorerError> {
+        let Kind::Judge(declared) = &spec.kind else {
+            return Err(ScorerError::IsJudge {
+                scorer: spec.name.to_string(),
+            });
+        };
+        self.values(declared, &[("first", first), ("second", second)], context)
+            .and_then(|values| match values {
+                Values::TooLong(place, finding) => Ok(Comparing::TooLong(place, finding.reason)),
+                Values::All(values) => self
+                    .question(&declared.form, values)
+                    .map(|question| Comparing::Ask(Box::new(question))),
+            })
+            .map_err(|fault| fault.of(spec.name.as_str(), &context.case.id))
+    }
+
     fn values(
         &self,
         spec: &JudgeSpec,
-        answer: &str,
+        answers: &[(&'static str, &str)],
         context: &Context<'_>,
     ) -> Result<Values, Fault> {
         let mut values = Map::new();
         for variable in &self.version.variables {
+            let judged = answers.iter().find(|(name, _)| *name == variable.name);
             let value = match variable.name.as_str() {
+                _ if judged.is_some() => judged.map(|(_, text)| Cow::Borrowed(*text)),
+                "answer" | "first" | "second" => None,
                 "question" => Some(context.question.into()),
-                "answer" => Some(answer.into()),
+                "steps" => steps(&spec.steps, context)?.map(Cow::Owned),
                 "reference" => match (&spec.reference, &context.case.expected) {
                     (Some(reference), _) => Some(reference.text(context.case)?),
                     (None, None | Some(Value::Null)) => None,
@@ -184,11 +256,11 @@ impl Judge {
             };
             let length = value.chars().count();
             if let Some(limit) = max_length(variable).filter(|limit| length as u64 > *limit) {
-                if variable.name == "answer" {
+                if let Some((name, _)) = judged {
                     let reason = format!(
                         "the answer has {length} characters, the judge takes {limit} at most"
                     );
-                    return Ok(Values::TooLong(Finding::binary(false, reason)));
+                    return Ok(Values::TooLong(name, Finding::binary(false, reason)));
                 }
                 return Err(Fault::unusable("values short enough for its judge", &value));
             }
@@ -209,7 +281,10 @@ impl Judge {
         Ok(Question {
             request: Request {
                 messages,
-                params: version.params.clone(),
+                params: Params {
+                    logprobs: matches!(form, VerdictForm::Scale(scale) if scale.logprobs),
+                    ..version.params.clone()
+                },
                 tools: version.tools.clone(),
                 response_format: Some(ResponseFormat::JsonSchema {
                     name: "verdict".to_owned(),
@@ -260,16 +335,26 @@ impl Question {
 
 /// What a judge is given.
 enum Values {
-    /// The answer is longer than the judge takes.
-    TooLong(Finding),
+    /// The answer of this name is longer than the judge takes.
+    TooLong(&'static str, Finding),
     /// The values by variable.
     All(Map<String, Value>),
+}
+
+/// The evaluation steps, numbered.
+fn steps(steps: &[Template], context: &Context<'_>) -> Result<Option<String>, Fault> {
+    let lines: Vec<String> = steps
+        .iter()
+        .zip(1..)
+        .map(|(step, number)| Ok(format!("{number}. {}", step.text(context.case)?)))
+        .collect::<Result<_, Fault>>()?;
+    Ok((!lines.is_empty()).then(|| lines.join("\n")))
 }
 
 fn optional<'c>(
     template: Option<&'c Template>,
     context: &Context<'c>,
-) -> Result<Option<std::borrow::Cow<'c, str>>, Fault> {
+) -> Result<Option<Cow<'c, str>>, Fault> {
     template.map(|t| t.text(context.case)).transpose()
 }
 

@@ -12,9 +12,13 @@ pub const FACTUALITY: &str = "gate/factuality@v1";
 pub const ANSWER_RELEVANCE: &str = "gate/answer-relevance@v1";
 /// The judge of `faithfulness`.
 pub const FAITHFULNESS: &str = "gate/faithfulness@v1";
+/// The judge of `g-eval`.
+pub const G_EVAL: &str = "gate/g-eval@v1";
+/// The judge of `pairwise`.
+pub const PAIRWISE: &str = "gate/pairwise@v1";
 
 /// All judges inside the binary, with their texts.
-const TEXTS: [(&str, &str); 4] = [
+const TEXTS: [(&str, &str); 6] = [
     (RUBRIC, include_str!("builtin/rubric_v1.yaml")),
     (FACTUALITY, include_str!("builtin/factuality_v1.yaml")),
     (
@@ -22,6 +26,8 @@ const TEXTS: [(&str, &str); 4] = [
         include_str!("builtin/answer_relevance_v1.yaml"),
     ),
     (FAITHFULNESS, include_str!("builtin/faithfulness_v1.yaml")),
+    (G_EVAL, include_str!("builtin/g_eval_v1.yaml")),
+    (PAIRWISE, include_str!("builtin/pairwise_v1.yaml")),
 ];
 
 /// The names of all judges inside the binary.
@@ -37,6 +43,8 @@ pub fn of_type(default: &'static str) -> &'static [&'static str] {
         FACTUALITY => &[FACTUALITY],
         ANSWER_RELEVANCE => &[ANSWER_RELEVANCE],
         FAITHFULNESS => &[FAITHFULNESS],
+        G_EVAL => &[G_EVAL],
+        PAIRWISE => &[PAIRWISE],
         _ => &[RUBRIC, ANSWER_RELEVANCE, FAITHFULNESS],
     }
 }
@@ -77,6 +85,8 @@ mod tests {
                 "gate/factuality@v1 sha256:09a2235d6842669132b6710f688b1b177838e18020c179b245c160541635fd8f",
                 "gate/answer-relevance@v1 sha256:e5a36a9c8fec7c15811f3c30ef0dfb9614edc56c5037beda6860b53a0e221e54",
                 "gate/faithfulness@v1 sha256:d63336969954c1f1ec9085cd4a23cf69d13762ff330a99d4cfdc265810f22314",
+                "gate/g-eval@v1 sha256:0e043ff70a5fd336522baeeafba25ffdfcfb0e341bb3421a8d5a23caea96cf4f",
+                "gate/pairwise@v1 sha256:a2a835dc9bcf28b7c021228b485a5ac264121f5694ab7fd5c7eef7b7fde1b8f7",
             ]
         );
     }

@@ -11,6 +11,31 @@ pub enum VerdictForm {
     Rubric,
     /// `reason` and the `class` of how the answer's facts stand to the reference's.
     Factuality(ClassScores),
+    /// A `score` from 1 to 5, of which the expected value counts, and `reason`.
+    Scale(Scale),
+    /// `reason` and which of two answers is `better`.
+    Preference,
+}
+
+/// How the expected score of a judge is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scale {
+    /// Whether the probabilities of tokens are asked for.
+    pub logprobs: bool,
+    /// How many replies are taken the mean of where there are no probabilities.
+    pub samples: u32,
+}
+
+/// Which of two answers a judge prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preference {
+    /// The one that stands first.
+    First,
+    /// The one that stands second.
+    Second,
+    /// Neither.
+    Tie,
 }
 
 /// How the facts of an answer stand to those of a reference: the classes of the closed-QA
@@ -100,6 +125,15 @@ impl ClassScores {
 }
 
 impl VerdictForm {
+    /// How many replies to one question may be taken for a score.
+    #[must_use]
+    pub fn samples(&self) -> u32 {
+        match self {
+            Self::Rubric | Self::Factuality(_) | Self::Preference => 1,
+            Self::Scale(scale) => scale.samples,
+        }
+    }
+
     /// The JSON Schema of a reply.
     #[must_use]
     pub fn schema(&self) -> Value {
@@ -119,6 +153,17 @@ impl VerdictForm {
                     json!({"type": "string", "enum": Class::WORDS.map(|(word, _)| word)}),
                 ),
             ]),
+            Self::Scale(_) => object(&[
+                ("score", json!({"type": "integer", "enum": [1, 2, 3, 4, 5]})),
+                ("reason", json!({"type": "string"})),
+            ]),
+            Self::Preference => object(&[
+                ("reason", json!({"type": "string"})),
+                (
+                    "better",
+                    json!({"type": "string", "enum": ["first", "second", "tie"]}),
+                ),
+            ]),
         }
     }
 
@@ -130,6 +175,8 @@ impl VerdictForm {
                 r#"{"reason": text, "pass": true or false, "score": 0, 0.25, 0.5, 0.75 or 1}"#
             }
             Self::Factuality(_) => r#"{"reason": text, "class": "A", "B", "C", "D" or "E"}"#,
+            Self::Scale(_) => r#"{"score": 1, 2, 3, 4 or 5, "reason": text}"#,
+            Self::Preference => r#"{"reason": text, "better": "first", "second" or "tie"}"#,
         }
     }
 }

@@ -3,14 +3,18 @@
 
 pub mod ask;
 pub mod builtin;
+pub mod duel;
+mod expected;
 pub mod fence;
 pub mod form;
 pub mod panel;
 pub mod reply;
 pub mod spec;
 
-pub use ask::{Judge, JudgeFault, Question, Step};
-pub use form::{Class, ClassScores, VerdictForm};
+pub use ask::{Comparing, Judge, JudgeFault, Question, Step};
+pub use duel::{Duel, Position};
+pub use expected::expected_score;
+pub use form::{Class, ClassScores, Preference, Scale, VerdictForm};
 pub use panel::{Panel, Vote};
 pub use reply::{JudgeError, read_reply, read_verdict};
 pub use spec::{JudgeReference, JudgeSpec};

@@ -86,7 +86,7 @@ fn decode(form: &mut Form<'_, '_, '_>) -> Option<Kind> {
 fn member(form: &mut Form<'_, '_, '_>, node: &Node, earlier: &[ScorerSpec]) -> Option<ScorerSpec> {
     let (schemas, depth) = (form.schemas, form.depth + 1);
     let judge = ScorerSpec::decode_within(form.reader, node, schemas, depth)?;
-    let Kind::Judge(_) = judge.kind else {
+    let Some(_) = judge.judge_of_one() else {
         let message = format!("`{}` is no judge for a panel", judge.type_name);
         let help = "write a judge, such as `{ type: judge, criteria: … }`";
         form.reader.error(node.span, "judge", message, help);

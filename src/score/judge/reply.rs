@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::answer::{Finding, MAX_REASON, Score, quote};
 use super::super::spec::{Kind, ScorerSpec};
-use super::form::{Class, VerdictForm};
+use super::form::{Class, Preference, VerdictForm};
 use crate::base::text;
 use crate::chat::Finish;
 
@@ -43,6 +43,23 @@ struct Classified {
     reason: String,
     class: Class,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scaled {
+    score: f64,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preferred {
+    reason: String,
+    better: Preference,
+}
+
+/// The least expected score of a scale, from 0 to 1, that passes without a threshold, as promptfoo's.
+const SCALE_PASSES: f64 = 0.7;
 
 /// The score that a judge's reply gives: by `threshold` where the scorer has one, else by the
 /// verdict itself.
@@ -100,7 +117,73 @@ pub fn read_verdict(
                 ..Finding::graded(score, text::shorten(&reason, MAX_REASON))
             })
         }
+        VerdictForm::Scale(_) => {
+            let verdict: Scaled = parse(reply)?;
+            if ![1.0, 2.0, 3.0, 4.0, 5.0].contains(&verdict.score) {
+                return Err(JudgeError::NoScore(verdict.score, "1, 2, 3, 4, 5"));
+            }
+            Ok(scaled(verdict.score, &shown(&verdict.reason)))
+        }
+        VerdictForm::Preference => {
+            let (preference, reason) = read_preference(reply, finish)?;
+            let score = match preference {
+                Preference::First => 1.0,
+                Preference::Second => 0.0,
+                Preference::Tie => 0.5,
+            };
+            Ok(Finding {
+                pass: score >= 0.5,
+                ..Finding::graded(score, reason)
+            })
+        }
     }
+}
+
+/// A score from 1 to 5 as one from 0 to 1.
+fn scaled(score: f64, reason: &str) -> Finding {
+    let score = (score - 1.0) / 4.0;
+    Finding {
+        pass: score >= SCALE_PASSES,
+        ..Finding::graded(score, text::shorten(reason, MAX_REASON))
+    }
+}
+
+/// The verdict on a scale by the expected score, from 1 to 5.
+#[must_use]
+pub fn by_expected(expected: f64, verdict: &Finding) -> Finding {
+    let reason = format!(
+        "expected score {expected:.2} of 5 by the tokens' probabilities: {}",
+        verdict.reason
+    );
+    scaled(expected, &reason)
+}
+
+/// The verdict on a scale by the mean of several.
+#[must_use]
+pub fn by_samples(verdicts: &[Finding]) -> Finding {
+    let scores: Vec<f64> = verdicts.iter().map(|v| 1.0 + 4.0 * v.score).collect();
+    let count = scores.len().max(1) as f64;
+    let mean = scores.iter().sum::<f64>() / count;
+    let list: Vec<String> = scores.iter().map(|score| format!("{score:.0}")).collect();
+    let list = list.join(", ");
+    let first = verdicts
+        .first()
+        .map_or("", |verdict| verdict.reason.as_str());
+    let reason = match verdicts {
+        [_] => format!("score {list} of 5: {first}"),
+        _ => format!("mean {mean:.2} of 5 over {list}: {first}"),
+    };
+    scaled(mean, &reason)
+}
+
+/// Which of two answers a reply prefers, and why.
+///
+/// # Errors
+/// When the reply is anything but a complete verdict.
+pub fn read_preference(reply: &str, finish: &Finish) -> Result<(Preference, String), JudgeError> {
+    check_finish(finish)?;
+    let verdict: Preferred = parse(reply)?;
+    Ok((verdict.better, shown(&verdict.reason)))
 }
 
 fn check_finish(finish: &Finish) -> Result<(), JudgeError> {

@@ -7,13 +7,20 @@ use super::super::form::{Form, ScorerType};
 use super::super::spec::Kind;
 use super::super::template::Template;
 use super::builtin;
-use super::form::{Class, ClassScores, VerdictForm};
+use super::form::{Class, ClassScores, Scale, VerdictForm};
 use crate::base::{Name, Node, Slug, Table};
 
 const RUBRIC_KEYS: &[&str] = &["judge", "model", "criteria", "context"];
 const FACTUALITY_KEYS: &[&str] = &["judge", "model", "value", "scores"];
 const RELEVANCE_KEYS: &[&str] = &["judge", "model"];
 const FAITHFULNESS_KEYS: &[&str] = &["judge", "model", "context"];
+const G_EVAL_KEYS: &[&str] = &[
+    "judge", "model", "criteria", "steps", "context", "logprobs", "samples",
+];
+const PAIRWISE_KEYS: &[&str] = RUBRIC_KEYS;
+
+/// The replies of which `g-eval` takes the mean by default, and at most: as many as its authors took.
+const SAMPLES: (u32, u32) = (5, 20);
 
 /// The types of judges.
 pub const TYPES: &[ScorerType] = &[
@@ -43,6 +50,28 @@ pub const TYPES: &[ScorerType] = &[
     })
     .graded()
     .never_negated(),
+    ScorerType::new("g-eval", G_EVAL_KEYS, |form| {
+        let scale = decode_scale(form)?;
+        form.nonempty("criteria")?;
+        decode(
+            form,
+            G_EVAL_KEYS,
+            builtin::G_EVAL,
+            VerdictForm::Scale(scale),
+        )
+    })
+    .graded()
+    .never_negated(),
+    ScorerType::new("pairwise", PAIRWISE_KEYS, |form| {
+        form.nonempty("criteria")?;
+        decode(
+            form,
+            PAIRWISE_KEYS,
+            builtin::PAIRWISE,
+            VerdictForm::Preference,
+        )
+    })
+    .never_negated(),
 ];
 
 /// A judge as a suite declares it.
@@ -54,6 +83,8 @@ pub struct JudgeSpec {
     pub model: Option<Name>,
     /// What a good answer is.
     pub criteria: Option<Template>,
+    /// How to go about it, step by step.
+    pub steps: Vec<Template>,
     /// What the judge should know besides.
     pub context: Option<Template>,
     /// The good answer; absent: what the case expects.
@@ -97,6 +128,11 @@ fn decode(
     let criteria = has(form, "criteria").then(|| form.nonempty("criteria"));
     let context = has(form, "context").then(|| form.text("context"));
     let reference = has(form, "value").then(|| form.nonempty("value"));
+    let steps = if has(form, "steps") {
+        decode_steps(form)
+    } else {
+        Some(Vec::new())
+    };
     let judge = judge?;
     if judge.to_string() == builtin::RUBRIC && criteria.is_none() {
         let message = format!("has no `criteria`, which `{}` judges by", builtin::RUBRIC);
@@ -111,10 +147,42 @@ fn decode(
         judge,
         model: absent_or(model)?,
         criteria: absent_or(criteria)?.map(|(_, template)| template),
+        steps: steps?,
         context: absent_or(context)?.map(|(_, template)| template),
         reference: absent_or(reference)?.map(|(_, template)| template),
         form: verdict,
     }))
+}
+
+fn decode_scale(form: &mut Form<'_, '_, '_>) -> Option<Scale> {
+    let logprobs = form
+        .get("logprobs")
+        .map_or(Some(true), |node| form.reader.boolean(node, "`logprobs`"));
+    let (default, most) = SAMPLES;
+    let samples = form.get("samples").map_or(Some(default), |node| {
+        let samples = form.reader.whole_u32(node, "`samples`", 1)?;
+        if samples > most {
+            let message = format!("`samples` is {samples}, at most {most}");
+            let help = format!("write a number from 1 to {most}");
+            form.reader.error(node.span, "out-of-range", message, help);
+            return None;
+        }
+        Some(samples)
+    });
+    let (logprobs, samples) = (logprobs?, samples?);
+    form.resolve("logprobs", logprobs.into());
+    form.resolve("samples", samples.into());
+    Some(Scale { logprobs, samples })
+}
+
+fn decode_steps(form: &mut Form<'_, '_, '_>) -> Option<Vec<Template>> {
+    let node = form.require("steps")?;
+    let items = form.reader.list(node, "`steps`")?;
+    let steps: Vec<Template> = items
+        .iter()
+        .filter_map(|item| form.template(item, "a step"))
+        .collect();
+    (steps.len() == items.len()).then_some(steps)
 }
 
 /// The scores of the classes: those given over the defaults.

@@ -452,3 +452,126 @@ fn a_panel_has_several_judges_with_names_of_their_own_and_nothing_else() {
     assert_eq!(good.references().len(), 1);
     assert_eq!(good.resolved()["judges"][0]["scores"]["A"], 0.4);
 }
+
+#[test]
+fn g_eval_reads_a_score_from_1_to_5_and_passes_by_the_expected_value() {
+    let reply = |score: &str| format!("{{\"score\": {score}, \"reason\": \"r\"}}");
+    let plain = spec("{type: g-eval, criteria: c}");
+    let read = |score: &str| read_reply(&plain, &reply(score), &Finish::Stop);
+    let found = |score: &str| read(score).map(|score| (score.pass, score.score)).unwrap();
+    assert_eq!(found("1"), (false, 0.0));
+    assert_eq!(found("3"), (false, 0.5));
+    assert_eq!(found("4"), (true, 0.75));
+    assert_eq!(found("5.0"), (true, 1.0));
+    for wrong in ["0", "6", "3.5", "\"4\"", "null", "4, \"pass\": true"] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+    let form = VerdictForm::Scale(Scale {
+        logprobs: true,
+        samples: 3,
+    });
+    let verdict = |score: &str| read_verdict(&form, &reply(score), &Finish::Stop).unwrap();
+    let mean = reply::by_samples(&[verdict("3"), verdict("4"), verdict("4")]);
+    assert!(
+        (mean.score - 8.0 / 12.0).abs() < 1e-12 && !mean.pass,
+        "{mean:?}"
+    );
+    assert_eq!(mean.reason, "mean 3.67 of 5 over 3, 4, 4: r");
+    let expected = reply::by_expected(3.8, &verdict("4"));
+    assert!(
+        (expected.score - 0.7).abs() < 1e-12 && expected.pass,
+        "{expected:?}"
+    );
+}
+
+#[test]
+fn g_eval_asks_for_probabilities_and_numbers_its_steps() {
+    let judge = Judge::new(Arc::new(builtin::version(builtin::G_EVAL).unwrap())).unwrap();
+    let ask = |more: &str| {
+        let scorer = spec(&format!("{{type: g-eval, criteria: c{more}}}"));
+        question(&judge, &scorer, &json!({"vars": {"x": "y"}}), "a").request
+    };
+    let asked = ask(", steps: [Read., 'Look for {{vars.x}}.']");
+    assert!(asked.params.logprobs);
+    assert!(
+        asked.messages[1]
+            .content
+            .contains(">1. Read.\n2. Look for y.</STEPS-")
+    );
+    let asked = ask(", logprobs: false");
+    assert!(!asked.params.logprobs);
+    assert!(!asked.messages[1].content.contains("STEPS-"));
+    for wrong in [
+        "samples: 0",
+        "samples: 21",
+        "samples: 1.5",
+        "steps: x",
+        "steps: ['']",
+        "logprobs: 1",
+    ] {
+        assert!(
+            decode(&format!("{{type: g-eval, criteria: c, {wrong}}}")).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn a_comparison_puts_two_answers_into_two_fences() {
+    let judge = Judge::new(Arc::new(builtin::version(builtin::PAIRWISE).unwrap())).unwrap();
+    let spec = spec("{type: pairwise, criteria: c}");
+    let case = case(&json!({}));
+    let context = Context {
+        case: &case,
+        question: "q",
+        tools: &[],
+    };
+    let text = |answers| match judge.compare(&spec, answers, &context).unwrap() {
+        Comparing::Ask(question) => question.request.messages[1].content.clone(),
+        Comparing::TooLong(place, why) => format!("{place}: {why}"),
+    };
+    let one = text(["left", "right"]);
+    assert!(
+        one.contains(">left</FIRST-") && one.contains(">right</SECOND-"),
+        "{one}"
+    );
+    assert_ne!(one, text(["right", "left"]));
+    let long = "x".repeat(100_001);
+    assert!(text(["a", &long]).starts_with("second: the answer has 100001"));
+    assert!(rubric().compare(&spec, ["a", "b"], &context).is_err());
+}
+
+#[test]
+fn a_judge_of_two_answers_is_none_of_one() {
+    let two = Judge::new(Arc::new(builtin::version(builtin::PAIRWISE).unwrap())).unwrap();
+    let declared = |text: &str| match spec(text).kind {
+        Kind::Judge(declared) => declared,
+        other => panic!("{other:?}"),
+    };
+    let one = declared("{type: judge, criteria: c, judge: judges/j@v1}");
+    assert!(matches!(two.check(&one), Err(JudgeFault::OtherAnswers(_))));
+    let pairwise = declared("{type: pairwise, criteria: c}");
+    assert_eq!(two.check(&pairwise), Ok(()));
+    assert!(matches!(
+        rubric().check(&pairwise),
+        Err(JudgeFault::OtherAnswers(_))
+    ));
+    assert!(
+        decode("{type: panel, judges: [{type: factuality}, {type: pairwise, criteria: c}]}")
+            .is_err()
+    );
+}
+
+#[test]
+fn a_preference_is_one_of_three_words() {
+    let read = |better: &str| {
+        let reply = format!("{{\"reason\": \"r\", \"better\": \"{better}\"}}");
+        reply::read_preference(&reply, &Finish::Stop).map(|(preference, _)| preference)
+    };
+    assert_eq!(read("first"), Ok(Preference::First));
+    assert_eq!(read("second"), Ok(Preference::Second));
+    assert_eq!(read("tie"), Ok(Preference::Tie));
+    for wrong in ["First", "A", "both", ""] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+}

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::base::digest::LINE_SUM_DIGITS;
 use crate::base::{Digest, Timestamp};
-use crate::chat::{Finish, Response, ToolCall, Usage};
+use crate::chat::{Finish, Response, TokenChoice, ToolCall, Usage};
 
 /// A stored answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct CachedReply {
     /// Whether bytes that are no text were replaced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
+    /// The likeliest tokens, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub token_choices: Vec<TokenChoice>,
 }
 
 impl CachedReply {
@@ -49,6 +52,7 @@ impl CachedReply {
             served_model: self.served_model,
             fingerprint: self.fingerprint,
             lossy: self.lossy,
+            token_choices: self.token_choices,
             ..Response::default()
         };
         (response, self.latency_ms)
@@ -66,6 +70,7 @@ impl CachedReply {
             fingerprint: response.fingerprint.clone(),
             latency_ms,
             lossy: response.lossy,
+            token_choices: response.token_choices.clone(),
         }
     }
 }

@@ -199,7 +199,7 @@ fn smallest_scorer(name: &str) -> Value {
         "latency" => json!({"type": name, "max_ms": 1}),
         "cost" => json!({"type": name, "max_usd": 1}),
         "finish-reason" => json!({"type": name, "value": "stop"}),
-        "judge" => json!({"type": name, "criteria": "polite"}),
+        "judge" | "g-eval" | "pairwise" => json!({"type": name, "criteria": "polite"}),
         "panel" => {
             let named = json!({"name": "a", "type": "judge", "criteria": "polite"});
             json!({"type": name, "judges": [named, {"type": "factuality"}]})
