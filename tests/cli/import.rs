@@ -246,6 +246,10 @@ fn bad_configs_are_errors_with_a_place() {
         ("- a\n", "a config of promptfoo is a map, this is a list"),
         ("{}", "no prompt could be carried over"),
         (
+            "prompts: [a]\nproviders: [openai:x]\ndefaultTest: 5\ntests: [{vars: [1]}]\n",
+            "2 parts would be dropped",
+        ),
+        (
             "prompts: ['{{q}}']\ntests: [{vars: {q: a}, assert: [{type: contains, value: a}]}]\n",
             "no provider could be carried over",
         ),
@@ -316,7 +320,9 @@ fn recorded_answers_become_a_run_that_others_are_compared_with() {
         row("Do you have a shop in Graz?", "no idea")]}});
     let sandbox = recorded(&results.to_string());
     let ran = sandbox.gate(&["import", "results", "results.json", "--version", "v1"]);
-    ran.exits(0).prints("v1 in results.json");
+    ran.exits(0)
+        .prints("v1 in results.json")
+        .says("gate compare run:last worktree --suite label");
     // Two of three answers are right by the suite's own scorer.
     let compare = sandbox.gate(&["compare", "run:last", "v2", "--json", "out.json"]);
     compare.exits(0);

@@ -148,6 +148,15 @@ fn a_promptfoo_config_is_imported() {
 }
 
 #[test]
+fn outside_git_it_says_what_a_comparison_will_need() {
+    let sandbox = Sandbox::empty();
+    sandbox
+        .gate(&["init"])
+        .exits(0)
+        .prints("no git repository: git init");
+}
+
+#[test]
 fn a_file_that_nothing_can_start_from_is_an_error() {
     let sandbox = repository();
     sandbox.write("notes.rs", "fn main() {}");

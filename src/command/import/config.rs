@@ -153,7 +153,12 @@ pub fn default_test(
 ) -> Option<(Arc<Source>, Node)> {
     let node = root.get("defaultTest").filter(|node| !node.is_null())?;
     match node.as_text() {
-        None => Some((Arc::clone(source), node.clone())),
+        None if matches!(node.value, Value::Map(_)) => Some((Arc::clone(source), node.clone())),
+        None => {
+            let why = format!("it is {}, not a map", node.kind());
+            ledger.dropped(&Place::of(source, node), "`defaultTest`", why);
+            None
+        }
         Some(path) => match files.document(path) {
             Ok(found) => Some(found),
             Err(why) => {

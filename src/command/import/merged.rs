@@ -308,6 +308,10 @@ fn variables(layers: &Layers<'_>, files: &Files, ledger: &mut Ledger) -> Vec<(St
         };
         let (source, vars) = loaded;
         let Value::Map(entries) = &vars.value else {
+            if !vars.is_null() {
+                let why = format!("it is {}, not a map", vars.kind());
+                ledger.dropped(&Place::of(&source, &vars), "`vars`", why);
+            }
             continue;
         };
         for entry in entries.iter().filter(|entry| !entry.value.is_null()) {

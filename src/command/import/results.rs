@@ -108,6 +108,11 @@ async fn record(
     };
     let result = Box::pin(run::one(project, &wanted, &flags, hooks, &mut outcome)).await?;
     outcome.suites.push(result);
+    let next = format!(
+        "it is the newest run: gate compare run:last worktree --suite {}",
+        suite.name
+    );
+    (hooks.say)(&next);
     Ok(outcome)
 }
 

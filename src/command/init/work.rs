@@ -439,6 +439,14 @@ fn write(
     }
     let list: Vec<NewFile> = free.iter().map(|(file, _)| file.clone()).collect();
     scaffold::write_all(project, &list)?;
+    let root = project.root.path().as_std_path();
+    if !root
+        .ancestors()
+        .any(|folder| fs::is_there(&folder.join(".git")))
+    {
+        let note = "no git repository: git init, so that an edit has something to be compared with";
+        done.notes.push(note.to_owned());
+    }
     done.written = free
         .into_iter()
         .map(|(file, what)| (file.path, what))
