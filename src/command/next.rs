@@ -64,9 +64,19 @@ impl<'r> Suite<'r> {
         }
     }
 
-    /// The cases that are lost and can be typed, in the dataset's order.
-    fn lost(&self) -> Vec<&CaseRow<'r>> {
-        let is_lost = |row: &&CaseRow<'r>| match row.transition() {
+    /// Whether a case has repeats, so that it can get worse without being lost.
+    fn is_repeated(&self) -> bool {
+        self.table.repeat > 1
+    }
+
+    /// How far a case fell: all the way where it is lost, by a share of its repeats where it has some.
+    fn fall(&self, row: &CaseRow<'r>) -> Option<f64> {
+        let now = row.candidate.pass_share()?;
+        let before = match &row.baseline {
+            Some(cell) => cell.pass_share()?,
+            None => 1.0,
+        };
+        let is_lost = match row.transition() {
             Transition::Regression => true,
             Transition::New => row.candidate.pass() == Some(false),
             Transition::Kept
@@ -74,9 +84,20 @@ impl<'r> Suite<'r> {
             | Transition::KnownFailure
             | Transition::Missing => false,
         };
+        let counts = is_lost || (self.is_repeated() && now < before);
+        counts.then_some(before - now)
+    }
+
+    /// The cases that are lost, or got worse, and can be typed: those that fell furthest first, else
+    /// in the dataset's order.
+    fn lost(&self) -> Vec<&CaseRow<'r>> {
         let can_be_typed = |row: &&CaseRow<'r>| text::visible_line(row.id) == row.id;
-        let rows = self.table.rows.iter();
-        rows.filter(is_lost).filter(can_be_typed).collect()
+        let rows = self.table.rows.iter().filter(can_be_typed);
+        let mut fallen: Vec<(f64, &CaseRow<'r>)> = rows
+            .filter_map(|row| Some((self.fall(row)?, row)))
+            .collect();
+        fallen.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        fallen.into_iter().map(|(_, row)| row).collect()
     }
 
     fn show(&self, id: &str) -> String {
@@ -110,10 +131,11 @@ impl<'r> Suite<'r> {
             0 => String::new(),
             more => format!(" ({more} more{place})"),
         };
-        let sides = if self.table.has_baseline {
-            "a lost case, both answers side by side"
-        } else {
-            "a case that fails, with its answer"
+        let sides = match (self.table.has_baseline, self.is_repeated()) {
+            (true, false) => "a lost case, both answers side by side",
+            (true, true) => "a case that got worse, all answers side by side",
+            (false, false) => "a case that fails, with its answer",
+            (false, true) => "a case that fails at times, with its answers",
         };
         step(self.show(first.id), &format!("{sides}{more}"))
     }
@@ -137,9 +159,11 @@ impl<'r> Suite<'r> {
         const SHOWN: usize = 3;
         let lost = self.lost();
         let (first, others) = lost.split_first()?;
-        let what = match lost.len() {
-            1 => "the lost case".to_owned(),
-            count => format!("the {} lost cases", text::thousands(count)),
+        let what = match (lost.len(), self.is_repeated()) {
+            (1, false) => "the lost case".to_owned(),
+            (1, true) => "the case that got worse".to_owned(),
+            (count, false) => format!("the {} lost cases", text::thousands(count)),
+            (count, true) => format!("the {} cases that got worse", text::thousands(count)),
         };
         let named: Vec<&str> = others.iter().take(SHOWN).map(|row| row.id).collect();
         let dots = if others.len() > SHOWN { ", …" } else { "" };

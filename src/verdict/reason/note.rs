@@ -7,9 +7,26 @@ use super::Account;
 use super::message::filter_note;
 use super::phrase::{count, p_value, points_long, share_of};
 use crate::verdict::policy::{OnInconclusive, Policy, Preset};
-use crate::verdict::rule::{RuleVerdict, Verdict};
+use crate::verdict::rule::{Decision, RuleVerdict, Verdict};
 use crate::verdict::rules::family::{Finding, Judged, Kind};
 use crate::verdict::rules::scenario::Part;
+
+/// How the sentence begins that says that an undecided gate blocks.
+const BLOCKS: &str = "This is not a pass, and it blocks";
+
+impl Decision {
+    /// The same decision for a command that was told to block on nothing: no sentence says that it
+    /// blocks.
+    pub fn report_only(&mut self) {
+        for note in self
+            .notes
+            .iter_mut()
+            .filter(|note| note.starts_with(BLOCKS))
+        {
+            "This is not a pass. It does not block here (--no-gate, exit 0).".clone_into(note);
+        }
+    }
+}
 
 impl Account<'_> {
     /// The sentences below the first.
@@ -151,9 +168,7 @@ impl Account<'_> {
                 .to_owned();
         }
         if self.unanswered_offline {
-            return "This is not a pass, and it blocks (offline, exit 4); run it again with access to \
-                    the model."
-                .to_owned();
+            return format!("{BLOCKS} (offline, exit 4); run it again with access to the model.");
         }
         let policy = self.policy;
         let (preset, choice) = (policy.preset.as_str(), policy.on_inconclusive);
@@ -165,7 +180,7 @@ impl Account<'_> {
         };
         match choice {
             OnInconclusive::Block => {
-                format!("This is not a pass, and it blocks ({source}, exit 4).")
+                format!("{BLOCKS} ({source}, exit 4).")
             }
             OnInconclusive::Warn if policy.preset == Preset::Smoke => format!(
                 "This is not a pass. It does not block here ({source}, exit 0); `promote` would."
