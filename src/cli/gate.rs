@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::output::{self, Terminal};
 use super::progress::{Form, Progress};
 use super::project::{caller_folder, gate_layers, global_layers, open, open_gate, report_layers};
+use super::stream::{self, Stream};
 use super::{reports, signals};
 use crate::base::text;
 use crate::command::dryrun::Forecast;
@@ -125,7 +126,7 @@ pub(super) fn with_hooks<T>(
 ) -> Result<T, CommandError> {
     let terminal = Terminal::detect(&project.settings.color);
     let form = Form::choose(&project.settings, terminal.live);
-    let mut progress = Progress::new(form);
+    let mut progress = Progress::new(form, Stream::of(project));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -148,6 +149,7 @@ pub(super) fn with_hooks<T>(
         work(&mut hooks).await
     });
     progress.clear();
+    progress.stream().end()?;
     found
 }
 
@@ -204,6 +206,7 @@ pub(super) fn decide(global: &Global, args: &DecideArgs) -> Result<Exit, Command
     let mut layers = global_layers(global);
     report_layers(&mut layers, &args.reports);
     let project = open(global, layers, None)?;
+    stream::refuse(&project, "decide")?;
     let options = command::decide::Options {
         policy: args.policy.clone(),
         preset: args.preset.clone(),
@@ -225,6 +228,16 @@ pub(super) fn report(global: &Global, args: &ReportArgs) -> Result<Exit, Command
     report_layers(&mut layers, &args.reports);
     let project = open(global, layers, None)?;
     let outcome = command::report::report(&project, &args.run, args.no_gate)?;
+    let mut events = Stream::of(&project);
+    for suite in &outcome.suites {
+        if let command::outcome::SuiteResult::Ran(suite) = suite {
+            let copied = suite.texts.0.copy(&mut |lines| events.write(lines));
+            copied.map_err(|error| {
+                CommandError::infra("io", format!("failed to read the run's log: {error}"), None)
+            })?;
+        }
+    }
+    events.end()?;
     let terminal = Terminal::detect(&project.settings.color);
     finish(global, &project, &outcome, terminal)
 }
@@ -233,6 +246,7 @@ pub(super) fn merge(global: &Global, args: &MergeArgs) -> Result<Exit, CommandEr
     let mut layers = global_layers(global);
     report_layers(&mut layers, &args.reports);
     let project = open(global, layers, None)?;
+    stream::refuse(&project, "merge")?;
     let base = caller_folder(global)?;
     let outcome = command::merge::merge(&project, &args.runs, &base, args.no_gate)?;
     let terminal = Terminal::detect(&project.settings.color);

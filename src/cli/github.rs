@@ -4,8 +4,17 @@
 use super::output;
 use crate::report::{Report, github};
 
+/// Where annotations go: the runner reads both streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Annotations {
+    /// To stdout.
+    Stdout,
+    /// To stderr, since stdout carries data.
+    Stderr,
+}
+
 /// Writes summary, outputs and annotations where the runner names files for them.
-pub fn write(report: &Report<'_>, paths: &github::Paths) {
+pub fn write(report: &Report<'_>, paths: &github::Paths, annotations: Annotations) {
     if super::env::variable("GITHUB_ACTIONS").as_deref() != Some("true") {
         return;
     }
@@ -17,8 +26,15 @@ pub fn write(report: &Report<'_>, paths: &github::Paths) {
     if github::write_outputs(report, paths, &delimiter(), &mut outputs).is_ok() {
         append("GITHUB_OUTPUT", &outputs);
     }
-    // A closed stdout loses the annotations only.
-    let _ = output::data(|out| github::write_annotations(report, out));
+    let mut lines = Vec::new();
+    if github::write_annotations(report, &mut lines).is_err() {
+        return;
+    }
+    match annotations {
+        // A closed stdout loses the annotations only.
+        Annotations::Stdout => drop(output::data(|out| out.write_all(&lines))),
+        Annotations::Stderr => output::say_raw(&String::from_utf8_lossy(&lines)),
+    }
 }
 
 /// Appends to the file that a variable of the runner names.

@@ -21,5 +21,6 @@ mod project;
 mod registry;
 pub mod reports;
 pub mod signals;
+mod stream;
 
 pub use dispatch::main;

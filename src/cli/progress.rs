@@ -6,6 +6,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::output;
+use super::stream::Stream;
 use crate::analysis::table::ArmCell;
 use crate::base::text;
 use crate::command::calibrate;
@@ -44,6 +45,7 @@ impl Form {
 /// Shows a run.
 pub struct Progress {
     form: Form,
+    stream: Stream,
     drawn: bool,
     last_line: Duration,
     lost: usize,
@@ -58,15 +60,21 @@ const REASON: usize = 120;
 impl Progress {
     /// Progress in a form.
     #[must_use]
-    pub fn new(form: Form) -> Self {
+    pub fn new(form: Form, stream: Stream) -> Self {
         Self {
             form,
+            stream,
             drawn: false,
             last_line: Duration::ZERO,
             lost: 0,
             failing: HashMap::new(),
             spent_usd: 0.0,
         }
+    }
+
+    /// The stream of events on stdout.
+    pub fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
     }
 
     /// Takes the redrawn line away.
@@ -194,6 +202,14 @@ impl Observer for Progress {
             | Event::AttemptStarted { .. }
             | Event::RunFinished(_) => {}
         }
+    }
+
+    fn wants_lines(&self) -> bool {
+        self.stream.is_open()
+    }
+
+    fn lines(&mut self, lines: &[u8]) {
+        self.stream.write(lines);
     }
 
     fn tick(&mut self, status: &Status, _run: &Run) {

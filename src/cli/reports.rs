@@ -62,6 +62,8 @@ pub fn write(
     let stdout_taken = files.all().any(|path| path == "-");
     let shown = match settings.format.as_str() {
         _ if stdout_taken => Ok(()),
+        // The events are there already, as they happened.
+        "jsonl" => Ok(()),
         "json" => output::data(|out| json::write(&report, out)),
         "github" => output::data(|out| markdown::write(&report, &Place::Summary, out)),
         _ => {
@@ -89,9 +91,21 @@ pub fn write(
         }
     };
     shown.map_err(|error| io_error("stdout", &error))?;
-    github::write(&report, &files.paths());
+    let is_data = stdout_taken || matches!(settings.format.as_str(), "json" | "jsonl");
+    let annotations = if is_data {
+        github::Annotations::Stderr
+    } else {
+        github::Annotations::Stdout
+    };
+    github::write(&report, &files.paths(), annotations);
     super::comment::write(project, &report);
     Ok(written)
+}
+
+/// Whether a report goes to stdout.
+#[must_use]
+pub fn takes_stdout(project: &Project) -> bool {
+    Files::of(project).all().any(|path| path == "-")
 }
 
 fn io_error(what: &str, error: &dyn std::error::Error) -> CommandError {
@@ -196,7 +210,10 @@ fn put(
 
 /// The report of an outcome, borrowing its runs.
 fn assemble(outcome: &Outcome, note: ExitNote) -> Report<'_> {
-    let suites = outcome.suites.iter().map(suite).collect();
+    let suites = outcome.suites.iter();
+    let suites = suites
+        .map(|result| suite(result, outcome.no_gate))
+        .collect();
     Report {
         command: outcome.command.to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -209,11 +226,17 @@ fn assemble(outcome: &Outcome, note: ExitNote) -> Report<'_> {
     }
 }
 
-fn suite(result: &SuiteResult) -> SuiteOutcome<'_> {
+fn suite(result: &SuiteResult, no_gate: bool) -> SuiteOutcome<'_> {
     match result {
         SuiteResult::Skipped(note) => SuiteOutcome::Skipped(note.clone()),
         SuiteResult::Failed(note) => SuiteOutcome::Failed(note.clone()),
-        SuiteResult::Ran(suite) => SuiteOutcome::Ran(Box::new(suite.report())),
+        SuiteResult::Ran(suite) => {
+            let mut report = suite.report();
+            if no_gate {
+                report.decision.report_only();
+            }
+            SuiteOutcome::Ran(Box::new(report))
+        }
     }
 }
 

@@ -335,6 +335,12 @@ pub async fn carry_out(
         Some(loaded) => go_on(project, loaded)?,
     };
     let path = log.path().to_owned();
+    if hooks.observer.wants_lines() {
+        let begun = LogTexts::open(&path, &[])?.copy(&mut |lines| hooks.observer.lines(lines));
+        begun.map_err(|error| {
+            CommandError::infra("io", format!("failed to read {path}: {error}"), None)
+        })?;
+    }
     let records = runner::dispatcher::Records {
         log,
         fold,

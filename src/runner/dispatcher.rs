@@ -29,6 +29,14 @@ pub trait Observer {
     /// An event has been recorded.
     fn event(&mut self, event: &Event, run: &Run);
 
+    /// Whether [`Observer::lines`] is wanted.
+    fn wants_lines(&self) -> bool {
+        false
+    }
+
+    /// Whole lines were written to the log of the run.
+    fn lines(&mut self, _lines: &[u8]) {}
+
     /// Time has passed.
     fn tick(&mut self, status: &Status, run: &Run);
 }
@@ -380,7 +388,7 @@ impl Dispatcher<'_> {
                 Message::Keep(answer) => keep.push(answer),
             }
         }
-        self.log.flush()?;
+        self.write_lines()?;
         for written in waiting {
             // A trial that was aborted meanwhile does not wait any more.
             let _ = written.send(());
@@ -397,6 +405,15 @@ impl Dispatcher<'_> {
         if self.log.lines_since_sync() >= SYNC_LINES {
             self.sync_if_due()?;
         }
+        Ok(())
+    }
+
+    /// Writes the buffered lines of the log, and shows them to whoever wants them.
+    fn write_lines(&mut self) -> Result<(), RunnerError> {
+        if self.observer.wants_lines() {
+            self.observer.lines(self.log.buffered());
+        }
+        self.log.flush()?;
         Ok(())
     }
 
@@ -495,7 +512,7 @@ impl Dispatcher<'_> {
         };
         self.record(&Event::RunFinished(reason))?;
         self.observe();
-        self.log.flush()?;
+        self.write_lines()?;
         if let Some(sync) = self.syncing.take() {
             let _ = sync.await;
         }

@@ -69,7 +69,11 @@ pub const KEYS: [Key; 35] = [
     key("deadline", Takes::Duration, ""),
     key("evals", Takes::Path, "evals"),
     key("fail_fast", Takes::Switch, "false"),
-    key("format", Takes::Word(&["human", "json", "github"]), "human"),
+    key(
+        "format",
+        Takes::Word(&["human", "json", "jsonl", "github"]),
+        "human",
+    ),
     key("github_comment", Takes::Switch, "false"),
     key("html", Takes::Paths, ""),
     key("json", Takes::Paths, ""),

@@ -219,6 +219,12 @@ impl RunLog {
         Ok(LogSpan::new(self.written + start as u64, length))
     }
 
+    /// The lines that are not yet handed to the operating system.
+    #[must_use]
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// Hands the buffered lines to the operating system: what a killed process would have lost is
     /// safe, what a power failure would lose is not yet.
     ///
@@ -515,6 +521,31 @@ impl LogTexts {
             file: None,
             piece: Mutex::default(),
         }
+    }
+
+    /// Hands out the whole lines of the log as they are, piece by piece.
+    ///
+    /// # Errors
+    /// When the log can not be read.
+    pub fn copy(&self, take: &mut dyn FnMut(&[u8])) -> std::io::Result<()> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let size = file.metadata()?.len();
+        let mut offset = 0;
+        let mut piece = Vec::new();
+        while offset < size {
+            let length = (size - offset).min(FLUSH_ABOVE as u64);
+            let read = fs::read_at(file, offset, usize::try_from(length).unwrap_or(0))?;
+            offset += length;
+            piece.extend_from_slice(&read);
+            if let Some(end) = piece.iter().rposition(|byte| *byte == b'\n') {
+                let rest = piece.split_off(end + 1);
+                take(&piece);
+                piece = rest;
+            }
+        }
+        Ok(())
     }
 
     fn line<T>(&self, span: LogSpan, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {

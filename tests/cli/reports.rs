@@ -228,6 +228,101 @@ fn reports_go_to_stdout_folders_and_devices() {
     }
 }
 
+#[test]
+fn jsonl_streams_the_log_of_the_run_and_nothing_else() {
+    let mut sandbox = Sandbox::smallest();
+    sandbox.set("GITHUB_ACTIONS", "true");
+    let live = sandbox.gate(&["compare", "v1", "v2", "--format", "jsonl"]);
+    live.exits(0).says("::warning ");
+    let types: Vec<String> = live
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|event| event["type"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(types.first().map(String::as_str), Some("run_started"));
+    assert_eq!(types.last().map(String::as_str), Some("run_finished"));
+    assert_eq!(
+        types
+            .iter()
+            .filter(|kind| *kind == "trial_finished")
+            .count(),
+        6
+    );
+    let runs = std::fs::read_dir(sandbox.path(".gate/runs")).unwrap();
+    let log = runs
+        .map(|run| run.unwrap().path().join("events.jsonl"))
+        .next()
+        .unwrap();
+    assert_eq!(live.stdout, std::fs::read_to_string(log).unwrap());
+    let stored = sandbox.gate(&["report", "last", "-f", "jsonl"]);
+    assert_eq!(live.stdout, stored.stdout);
+    sandbox
+        .gate(&["merge", "last", "-f", "jsonl"])
+        .exits(2)
+        .says("no events to stream");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_stdout_ends_the_stream_and_nothing_else() {
+    use std::process::Stdio;
+    let sandbox = Sandbox::smallest();
+    let mut command =
+        sandbox.command(&["compare", "v1", "v2", "-f", "jsonl", "--json", "out.json"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        ended.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    assert_eq!(sandbox.json("out.json")["suites"][0]["complete"], true);
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = sandbox.command(&["compare", "v1", "v2", "-f", "jsonl"]);
+    let ended = command.stdout(full).output().unwrap();
+    assert_eq!(
+        ended.status.code(),
+        Some(3),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+}
+
+#[test]
+fn under_no_gate_nothing_says_that_it_blocks() {
+    let sandbox = Sandbox::smallest();
+    let suite = format!("{}policy: {{ preset: promote }}\n", crate::sandbox::SUITE);
+    sandbox.write("evals/label.yaml", &suite);
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(4)
+        .prints("it blocks");
+    let free = sandbox.gate(&["compare", "v1", "v2", "--no-gate", "--markdown", "out.md"]);
+    free.exits(0)
+        .prints("does not block here (--no-gate, exit 0)");
+    assert!(!sandbox.read("out.md").contains("it blocks"));
+}
+
+#[test]
+fn with_repeats_next_names_what_got_worse_not_only_what_is_lost() {
+    let sandbox = Sandbox::smallest();
+    let rules = "gate: mock/1\nrules:\n  - { when: { system: friendly, case: c2, repeat: 2 }, reply: \"Bug!\" }\n  - { reply: \"{{expected}}\" }\n";
+    sandbox.write("fixtures/label.mock.yaml", rules);
+    let ran = sandbox.gate(&["compare", "v1", "v2", "--repeat", "3"]);
+    ran.exits(0)
+        .prints("read the case that got worse: gate show last c2");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_infra_error() {

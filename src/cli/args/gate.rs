@@ -231,7 +231,8 @@ pub struct ReportFiles {
     /// The pull request to comment on [default: that of `GITHUB_EVENT_PATH`].
     #[arg(long, value_name = "NUMBER", requires = "github_comment")]
     pub pr: Option<String>,
-    /// What stdout carries: human, json, github [default: human].
+    /// What stdout carries: human, json, jsonl (the events of the run as they happen), github
+    /// [default: human].
     #[arg(short, long, value_name = "FORMAT")]
     pub format: Option<String>,
 }
