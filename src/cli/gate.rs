@@ -126,7 +126,7 @@ pub(super) fn with_hooks<T>(
 ) -> Result<T, CommandError> {
     let terminal = Terminal::detect(&project.settings.color);
     let form = Form::choose(&project.settings, terminal.live);
-    let mut progress = Progress::new(form, Stream::of(project));
+    let mut progress = Progress::new(form, Stream::of(project), terminal);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

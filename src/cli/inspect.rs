@@ -12,6 +12,7 @@ use super::reports;
 use crate::base::time::parse_duration;
 use crate::base::{Severity, text};
 use crate::command::{self, CommandError, Project};
+use crate::report::contrast::Marks;
 use crate::report::sheet;
 
 pub(super) fn lint(global: &Global, args: &LintArgs) -> Result<Exit, CommandError> {
@@ -49,7 +50,14 @@ pub(super) fn lint(global: &Global, args: &LintArgs) -> Result<Exit, CommandErro
 pub(super) fn show(global: &Global, args: &ShowArgs) -> Result<Exit, CommandError> {
     let project = open(global, global_layers(global), None)?;
     let shown = command::show::show(&project, &args.run, &args.case)?;
-    print(&sheet::render(&shown.suite.report(), shown.case))?;
+    let terminal = output::Terminal::detect(&project.settings.color);
+    let marks = if terminal.color {
+        Marks::Styled
+    } else {
+        Marks::Plain
+    };
+    let report = shown.suite.report();
+    print(&sheet::render(&report, shown.case, terminal.width, marks))?;
     Ok(Exit::Ok)
 }
 

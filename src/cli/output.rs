@@ -12,6 +12,8 @@ pub struct Terminal {
     pub color: bool,
     /// Columns.
     pub width: usize,
+    /// Whether stderr shows colour.
+    pub live_color: bool,
     /// Whether stderr is a terminal.
     pub live: bool,
 }
@@ -24,21 +26,20 @@ impl Terminal {
             super::env::variable(name).is_some_and(|value| !value.is_empty() && value != "0")
         };
         let stdout_terminal = io::stdout().is_terminal();
-        let color = match color {
+        let live = io::stderr().is_terminal();
+        let is_dumb = super::env::variable("TERM").as_deref() == Some("dumb");
+        let shows = |is_terminal: bool| match color {
             "always" => true,
             "never" => false,
-            _ => {
-                !set("NO_COLOR")
-                    && (set("CLICOLOR_FORCE")
-                        || (stdout_terminal
-                            && super::env::variable("TERM").as_deref() != Some("dumb")))
-            }
+            _ => !set("NO_COLOR") && (set("CLICOLOR_FORCE") || (is_terminal && !is_dumb)),
         };
         let columns = super::env::variable("COLUMNS").and_then(|columns| columns.parse().ok());
+        let size = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
-            color,
-            width: columns.unwrap_or(100),
-            live: io::stderr().is_terminal(),
+            color: shows(stdout_terminal),
+            width: columns.or_else(size).unwrap_or(100),
+            live_color: shows(live),
+            live,
         }
     }
 }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use super::output;
+use super::output::{self, Terminal};
 use super::stream::Stream;
 use crate::analysis::table::ArmCell;
 use crate::base::text;
 use crate::command::calibrate;
-use crate::record::{Arm, Event, Outcome, Run, TrialFinished};
+use crate::record::{Arm, AttemptFinished, Event, Outcome, Run, TrialFinished};
+use crate::report::contrast::{self, Marks};
 use crate::runner::{Observer, Status};
 use crate::settings::Settings;
 
@@ -50,17 +51,38 @@ pub struct Progress {
     last_line: Duration,
     lost: usize,
     failing: HashMap<u32, String>,
+    /// The last answer to each open case, as long as a line may be, on a terminal.
+    answers: HashMap<u32, String>,
+    screen: Screen,
     spent_usd: f64,
 }
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
 const MOST_LOST: usize = 20;
 const REASON: usize = 120;
+const ANSWER: usize = 600;
+const LOST_INDENT: &str = "      ";
+
+/// What a line may look like.
+#[derive(Debug, Clone, Copy)]
+struct Screen {
+    width: usize,
+    marks: Marks,
+}
 
 impl Progress {
     /// Progress in a form.
     #[must_use]
-    pub fn new(form: Form, stream: Stream) -> Self {
+    pub fn new(form: Form, stream: Stream, terminal: Terminal) -> Self {
+        let marks = if terminal.live_color {
+            Marks::Styled
+        } else {
+            Marks::Plain
+        };
+        let screen = Screen {
+            width: terminal.width,
+            marks,
+        };
         Self {
             form,
             stream,
@@ -68,6 +90,8 @@ impl Progress {
             last_line: Duration::ZERO,
             lost: 0,
             failing: HashMap::new(),
+            answers: HashMap::new(),
+            screen,
             spent_usd: 0.0,
         }
     }
@@ -75,6 +99,15 @@ impl Progress {
     /// The stream of events on stdout.
     pub fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// Keeps the beginning of a candidate's answer until its case has ended, where a person looks on.
+    fn note_answer(&mut self, attempt: &AttemptFinished) {
+        let is_answer = attempt.scorer.is_none() && attempt.class.is_none();
+        if self.form == Form::Bar && is_answer && attempt.trial.arm == Arm::Candidate {
+            let answer = text::byte_prefix(&attempt.reply, ANSWER).to_owned();
+            self.answers.insert(attempt.trial.case, answer);
+        }
     }
 
     /// Takes the redrawn line away.
@@ -110,6 +143,7 @@ impl Progress {
             return;
         }
         let failing = self.failing.remove(&case);
+        let answer = self.answers.remove(&case);
         let lost = cell(Arm::Candidate).pass() == Some(false)
             && (!run.is_comparison() || cell(Arm::Baseline).pass() == Some(true));
         let (true, Some(reason), Some(case)) = (lost, failing, run.cases.get(index)) else {
@@ -119,7 +153,18 @@ impl Progress {
         match self.lost {
             count if count <= MOST_LOST => {
                 let id = text::visible_line(case.id.as_str());
-                self.line(&format!("lost  {id}  {}", text::shorten(&reason, REASON)));
+                let room = match self.form {
+                    Form::Bar => self.screen.width.saturating_sub(id.chars().count() + 9),
+                    Form::Lines | Form::None => REASON,
+                };
+                let reason = text::shorten(&reason, room.clamp(20, REASON));
+                self.line(&format!("lost  {id}  {reason}"));
+                let expected = case.expected.as_ref().and_then(|value| value.as_str());
+                if let Some((expected, answer)) = expected.zip(answer) {
+                    let width = self.screen.width.saturating_sub(LOST_INDENT.len() + 1);
+                    let edit = contrast::line(expected, &answer, width, self.screen.marks);
+                    self.line(&format!("{LOST_INDENT}{edit}"));
+                }
             }
             count if count == MOST_LOST + 1 => {
                 self.line("lost  … more: the reports list all of them");
@@ -189,13 +234,15 @@ impl Observer for Progress {
         }
         match event {
             Event::TrialFinished(result) => self.trial_finished(result, run),
-            Event::AttemptFinished(attempt) if !attempt.cached => {
-                let batch = attempt.batch;
-                let paid = batch.map_or(attempt.cost_usd, |batch| batch.paid_usd);
-                self.spent_usd += paid.unwrap_or(0.0);
+            Event::AttemptFinished(attempt) => {
+                if !attempt.cached {
+                    let batch = attempt.batch;
+                    let paid = batch.map_or(attempt.cost_usd, |batch| batch.paid_usd);
+                    self.spent_usd += paid.unwrap_or(0.0);
+                }
+                self.note_answer(attempt);
             }
-            Event::AttemptFinished(_)
-            | Event::RunStarted(_)
+            Event::RunStarted(_)
             | Event::CasePlanned(_)
             | Event::RunResumed { .. }
             | Event::BatchSubmitted(_)

@@ -336,7 +336,7 @@ pub async fn carry_out(
     };
     let path = log.path().to_owned();
     if hooks.observer.wants_lines() {
-        let begun = LogTexts::open(&path, &[])?.copy(&mut |lines| hooks.observer.lines(lines));
+        let begun = LogTexts::open(&path)?.copy(&mut |lines| hooks.observer.lines(lines));
         begun.map_err(|error| {
             CommandError::infra("io", format!("failed to read {path}: {error}"), None)
         })?;

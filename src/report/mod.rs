@@ -5,6 +5,7 @@
 //! on its data, only on its writer. Model and dataset text is hostile: it passes through [`escape`].
 
 pub mod content;
+pub mod contrast;
 pub mod escape;
 pub mod number;
 mod words;

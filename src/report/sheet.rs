@@ -6,14 +6,15 @@
 use std::fmt::Write as _;
 
 use super::content::SuiteReport;
+use super::contrast::{self, Marks, Side};
 use super::escape::{terminal, terminal_line, workflow_lines};
 use super::exhibit;
-use crate::prompt::diff;
 use crate::record::{Arm, Outcome, TrialRecord};
 
-/// The sheet of the case with this index.
+/// The sheet of the case with this index, on a screen of this width: both answers side by side where
+/// there are two and room for them, else one below the other.
 #[must_use]
-pub fn render(suite: &SuiteReport<'_>, index: usize) -> String {
+pub fn render(suite: &SuiteReport<'_>, index: usize, width: usize, marks: Marks) -> String {
     let mut sheet = String::new();
     let Some((_, row, Some(case))) = suite.rows().nth(index) else {
         return sheet;
@@ -34,12 +35,26 @@ pub fn render(suite: &SuiteReport<'_>, index: usize) -> String {
     if let Some(expected) = &exhibit.expected {
         block(&mut sheet, "expected", expected);
     }
+    let pair = pair(suite, index).filter(|_| width >= contrast::LEAST_WIDTH);
+    let has_pair = pair.is_some();
+    if let Some([old, new]) = &pair {
+        let (old, new) = (old.side(), new.side());
+        sheet.push_str(&contrast::side_by_side(old, new, width, marks));
+        sheet.push('\n');
+    }
     for arm in suite.run.arms() {
         for (number, trial) in suite.run.repeats(index, arm).iter().enumerate() {
-            answer(&mut sheet, suite, (arm, number), trial);
+            if has_pair {
+                let _ = writeln!(sheet, "{}", terminal_line(suite.label(arm)));
+            } else {
+                answer(&mut sheet, suite, (arm, number), trial);
+            }
+            scores(&mut sheet, suite, trial);
         }
     }
-    difference(&mut sheet, suite, index);
+    if !has_pair {
+        difference(&mut sheet, suite, index, marks);
+    }
     workflow_lines(&sheet).into_owned()
 }
 
@@ -64,25 +79,55 @@ fn indented(sheet: &mut String, content: &str) {
     }
 }
 
-fn answer(
-    sheet: &mut String,
-    suite: &SuiteReport<'_>,
-    (arm, number): (Arm, usize),
-    trial: &TrialRecord,
-) {
-    let repeats = suite.run.header.repeat;
-    let repeat = if repeats > 1 {
-        format!(", repeat {} of {repeats}", number + 1)
-    } else {
-        String::new()
-    };
-    let outcome = trial.outcome.unwrap_or(Outcome::Skipped).as_str();
-    let heading = format!("{}, {outcome}{repeat}", suite.label(arm));
-    let _ = writeln!(sheet, "{}", terminal_line(&heading));
-    match suite.answer(trial) {
-        Ok(answer) => indented(sheet, &answer.reply),
-        Err(words) => indented(sheet, &format!("({words})")),
+/// An answer as it is shown.
+struct Shown {
+    heading: String,
+    text: String,
+}
+
+impl Shown {
+    fn of(suite: &SuiteReport<'_>, (arm, number): (Arm, usize), trial: &TrialRecord) -> Self {
+        let repeats = suite.run.header.repeat;
+        let repeat = if repeats > 1 {
+            format!(", repeat {} of {repeats}", number + 1)
+        } else {
+            String::new()
+        };
+        let outcome = trial.outcome.unwrap_or(Outcome::Skipped).as_str();
+        Self {
+            heading: terminal_line(&format!("{}, {outcome}{repeat}", suite.label(arm))),
+            text: match suite.answer(trial) {
+                Ok(answer) => answer.reply,
+                Err(words) => format!("({words})"),
+            },
+        }
     }
+
+    fn side(&self) -> Side<'_> {
+        Side {
+            heading: &self.heading,
+            text: &self.text,
+        }
+    }
+}
+
+/// Both answers, where each arm has one.
+fn pair(suite: &SuiteReport<'_>, index: usize) -> Option<[Shown; 2]> {
+    let only = |arm| match suite.run.repeats(index, arm) {
+        [trial] if suite.answer(trial).is_ok() => Some(Shown::of(suite, (arm, 0), trial)),
+        _ => None,
+    };
+    Some([only(Arm::Baseline)?, only(Arm::Candidate)?])
+}
+
+fn answer(sheet: &mut String, suite: &SuiteReport<'_>, place: (Arm, usize), trial: &TrialRecord) {
+    let shown = Shown::of(suite, place, trial);
+    let _ = writeln!(sheet, "{}", shown.heading);
+    indented(sheet, &shown.text);
+}
+
+/// The scores of a trial with their reasons, or why it has none.
+fn scores(sheet: &mut String, suite: &SuiteReport<'_>, trial: &TrialRecord) {
     let scores = suite.scores(trial).filter(|scores| !scores.is_empty());
     let Some(scores) = scores else {
         for problem in exhibit::problems(suite, trial) {
@@ -111,7 +156,7 @@ fn answer(
 }
 
 /// What the candidate's first answer changes in the baseline's.
-fn difference(sheet: &mut String, suite: &SuiteReport<'_>, index: usize) {
+fn difference(sheet: &mut String, suite: &SuiteReport<'_>, index: usize, marks: Marks) {
     let first = |arm| {
         let trial = suite.run.repeats(index, arm).first()?;
         Some(suite.answer(trial).ok()?.reply)
@@ -131,7 +176,9 @@ fn difference(sheet: &mut String, suite: &SuiteReport<'_>, index: usize) {
         return;
     }
     let _ = writeln!(sheet, "{} to {}", terminal_line(old), terminal_line(new));
-    indented(sheet, &diff::words(&before, &after));
+    for line in contrast::edit(&before, &after, marks).lines() {
+        let _ = writeln!(sheet, "  {line}");
+    }
 }
 
 #[cfg(test)]
@@ -145,13 +192,18 @@ mod tests {
         let report = sample.report();
         let suite = report.ran().next().unwrap();
         for index in 0..suite.run.cases.len() {
-            let sheet = render(suite, index);
+            let (narrow, wide) = (
+                render(suite, index, 40, Marks::Plain),
+                render(suite, index, 100, Marks::Plain),
+            );
+            let sheet = format!("{narrow}{wide}");
             assert!(
                 sheet.contains("expected") || sheet.contains("passed"),
                 "{sheet}"
             );
             let harmful = |c: char| c == '\u{1b}' || c == '\u{202e}' || c == '\r';
             assert!(!sheet.contains(harmful), "{sheet:?}");
+            assert!(wide.lines().all(|line| line.chars().count() < 400));
             assert!(
                 !sheet
                     .lines()

@@ -222,7 +222,7 @@ fn offline_an_answer_that_is_missing_blocks_and_none_that_is_there() {
 
 #[test]
 fn a_case_is_shown_in_full() {
-    let sandbox = Sandbox::smallest();
+    let mut sandbox = Sandbox::smallest();
     sandbox
         .gate(&["compare", "v1", "v2"])
         .exits(0)
@@ -233,8 +233,17 @@ fn a_case_is_shown_in_full() {
         .exits(0)
         .prints("c2  (fixtures/label.jsonl:2)")
         .prints("The app crashes at start")
+        .prints(&format!("{:48} \u{2502} v2, failed\n", "v1, passed"))
+        .prints(&format!(
+            "{:48} \u{2502} {{+Sure! That is a bug.+}}",
+            "[-bug-]"
+        ))
+        .prints("fail  equals (0.00): the answer is `Sure! That is a bug.`, not `bug`");
+    sandbox.set("COLUMNS", "50");
+    sandbox
+        .gate(&["show", "last", "c2"])
+        .exits(0)
         .prints("v1, passed\n  bug\n")
-        .prints("fail  equals (0.00): the answer is `Sure! That is a bug.`, not `bug`")
         .prints("[-bug-]{+Sure! That is a bug.+}");
     sandbox
         .gate(&["show", "last", "c22"])
