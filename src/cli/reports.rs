@@ -66,29 +66,7 @@ pub fn write(
         "jsonl" => Ok(()),
         "json" => output::data(|out| json::write(&report, out)),
         "github" => output::data(|out| markdown::write(&report, &Place::Summary, out)),
-        _ => {
-            let palette = if terminal.color {
-                Palette::ansi()
-            } else {
-                Palette::plain()
-            };
-            let detail = if settings.verbose {
-                Detail::Verbose
-            } else {
-                Detail::Normal
-            };
-            output::data(|out| {
-                screen::write(
-                    &report,
-                    Screen {
-                        palette,
-                        width: terminal.width,
-                        detail,
-                    },
-                    out,
-                )
-            })
-        }
+        _ => output::data(|out| screen::write(&report, screen_of(project, terminal), out)),
     };
     shown.map_err(|error| io_error("stdout", &error))?;
     let is_data = stdout_taken || matches!(settings.format.as_str(), "json" | "jsonl");
@@ -106,6 +84,23 @@ pub fn write(
 #[must_use]
 pub fn takes_stdout(project: &Project) -> bool {
     Files::of(project).all().any(|path| path == "-")
+}
+
+/// How the screen is made.
+fn screen_of(project: &Project, terminal: Terminal) -> Screen {
+    Screen {
+        palette: if terminal.color {
+            Palette::ansi()
+        } else {
+            Palette::plain()
+        },
+        width: terminal.width,
+        detail: if project.settings.verbose {
+            Detail::Verbose
+        } else {
+            Detail::Normal
+        },
+    }
 }
 
 fn io_error(what: &str, error: &dyn std::error::Error) -> CommandError {
