@@ -1,6 +1,7 @@
 //! Summary and comment of hand-made runs, their budgets, and hostile text in them.
 
 use super::*;
+use crate::report::comment::{Comment, Mode};
 use crate::report::sample::{self, Said};
 
 fn text(report: &Report<'_>, place: &Place) -> String {
@@ -72,10 +73,10 @@ fn cuts_whole_sections_from_the_end_and_says_so() {
 }
 
 #[test]
-fn shows_the_ten_worst_of_many_lost_cases() {
+fn shows_the_ten_worst_of_ten_thousand_lost_cases_within_its_limits() {
     let mut sample = sample::hostile();
     let case = sample.run.cases[0].clone();
-    let cases = (0..40).map(|number| {
+    let cases = (0..10_000).map(|number| {
         let id = crate::base::CaseId::new(&format!("case-{number}"));
         crate::dataset::Case {
             id,
@@ -89,9 +90,13 @@ fn shows_the_ten_worst_of_many_lost_cases() {
     let said = [Said::Right("billing"), Said::Wrong("bug")].repeat(cases.len());
     (sample.run, sample.texts) = sample::fold(header, cases, &said);
     let text = text(&sample.report(), &Place::Summary);
-    assert!(text.contains("#### 40 lost cases, the 10 worst"));
+    assert!(text.contains("#### 10,000 lost cases, the 10 worst"));
     assert_eq!(text.matches("<code>case-").count(), 10);
     assert!(text.find("case-33") < text.find("case-0<"));
+    assert!(text.len() <= SUMMARY_BYTES);
+    let comment = Comment::of(&sample.report(), "gate", Mode::Auto);
+    assert!(comment.body.chars().count() <= COMMENT_CHARS);
+    assert!(comment.body.contains("#### 10,000 lost cases"));
 }
 
 #[test]
