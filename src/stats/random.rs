@@ -34,6 +34,11 @@ impl Stream {
         (self.0.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0
     }
 
+    /// The generator, for distributions of others.
+    pub(super) fn generator(&mut self) -> &mut Pcg64Mcg {
+        &mut self.0
+    }
+
     /// 64 random bits.
     pub(super) fn bits(&mut self) -> u64 {
         self.0.next_u64()

@@ -11,8 +11,15 @@ use super::error::{self, Error};
 use super::proportion::Interval;
 use super::random::{Stream, in_blocks, threads};
 
+mod analytic;
+mod window;
+
 /// Draws of a bootstrap.
 pub const DRAWS: usize = 10_000;
+
+/// From so many cases on, percentiles are resampled in a window and totals have their interval
+/// without a draw: both in time that does not grow with draws x cases.
+const MANY: usize = 5_000;
 
 /// Larger amounts are refused, so that sums cannot overflow.
 const LARGEST: f64 = 1e100;
@@ -126,14 +133,20 @@ fn percentile_ratio_on(
     if ratio >= f64::MAX {
         return Err(Error::ZeroBaseline { what: "percentile" });
     }
+    let window = (n >= MANY).then(|| window::Window::new(pairs, rank, &candidate, &baseline));
     let mut draws: Vec<f64> = in_blocks(DRAWS, seed, threads, |stream, size| {
         let mut counts = vec![0_u32; n];
-        (0..size)
-            .map(|_| {
-                resample(stream, &mut counts);
-                self::ratio(candidate.at(&counts, rank), baseline.at(&counts, rank))
-            })
-            .collect::<Vec<f64>>()
+        let draw = |_| {
+            let (above, below) = match &window {
+                Some(window) => window.draw(stream, &mut counts),
+                None => {
+                    resample(stream, &mut counts);
+                    (candidate.at(&counts, rank), baseline.at(&counts, rank))
+                }
+            };
+            self::ratio(above, below)
+        };
+        (0..size).map(draw).collect::<Vec<f64>>()
     })
     .concat();
     draws.sort_unstable_by(f64::total_cmp);
@@ -232,9 +245,9 @@ fn reach<'a>(values: impl Iterator<Item = &'a (f64, usize)>, counts: &[u32], ran
 pub struct TotalsRatio {
     /// The candidate's total over the baseline's.
     pub ratio: f64,
-    /// `BCa` interval; a bound is `f64::MAX` where draws have a baseline total of 0.
+    /// `BCa` or ABC interval; a bound is `f64::MAX` where draws have a baseline total of 0.
     pub interval: Interval,
-    /// Number of draws.
+    /// Number of draws; 0 of the ABC interval.
     pub draws: usize,
 }
 
@@ -242,7 +255,8 @@ pub struct TotalsRatio {
 ///
 /// Assumes independent cases. 10,000 draws seeded by `seed`; acceleration by the jackknife, 0 if
 /// it is undefined; draws equal to the estimate count half in the bias correction. A single pair
-/// gives a single point. Source: Efron (1987), JASA 82, 171–185.
+/// gives a single point. Source: Efron (1987), JASA 82, 171–185. From 5,000 pairs on the interval is
+/// its analytic form, ABC (`DiCiccio` and Efron 1992), which takes no draw.
 ///
 /// # Errors
 /// If there is no pair, an amount is negative or not finite or above 1e100, or `level` is not in
@@ -264,6 +278,16 @@ fn totals_ratio_on(
     let estimate = ratio(above, below);
     if estimate >= f64::MAX {
         return Err(Error::ZeroBaseline { what: "total" });
+    }
+    if let Some(interval) = (pairs.len() >= MANY)
+        .then(|| analytic::interval(pairs, level))
+        .flatten()
+    {
+        return Ok(TotalsRatio {
+            ratio: estimate,
+            interval,
+            draws: 0,
+        });
     }
     let mut draws: Vec<f64> = in_blocks(DRAWS, seed, threads, |stream, size| {
         (0..size)
@@ -400,6 +424,69 @@ mod tests {
         assert!(percentile(&[], 0.5).is_err());
         assert!(percentile(&[f64::NAN], 0.5).is_err());
         assert!(percentile(&values, 0.0).is_err());
+    }
+
+    /// `n` log-normal-like pairs, and the same as a bootstrap draws them case by case.
+    fn many(n: usize) -> Vec<Amounts> {
+        let mut stream = Stream::new(33, 0);
+        let draw = |_| {
+            let baseline = 20.0 - 80.0 * stream.uniform().ln();
+            Amounts {
+                candidate: baseline * (0.7 + 0.8 * stream.uniform()),
+                baseline,
+            }
+        };
+        (0..n).map(draw).collect()
+    }
+
+    #[test]
+    fn percentiles_of_many_cases_are_drawn_from_the_distribution_of_the_whole_resample() {
+        let pairs = many(MANY);
+        let (candidate, baseline) = (
+            Ranked::new(pairs.iter().map(|pair| pair.candidate)),
+            Ranked::new(pairs.iter().map(|pair| pair.baseline)),
+        );
+        for share in [0.5, 0.95] {
+            let rank = nearest_rank(share, pairs.len()).unwrap();
+            let window = window::Window::new(&pairs, rank, &candidate, &baseline);
+            let (mut stream, mut counts) = (Stream::new(4, 0), vec![0; pairs.len()]);
+            let mut whole: Vec<f64> = (0..1_000)
+                .map(|_| {
+                    resample(&mut stream, &mut counts);
+                    candidate.at(&counts, rank) / baseline.at(&counts, rank)
+                })
+                .collect();
+            let mut drawn: Vec<f64> = (0..1_000)
+                .map(|_| {
+                    let (above, below) = window.draw(&mut stream, &mut counts);
+                    above / below
+                })
+                .collect();
+            // Kolmogorov and Smirnov's distance of two samples of 1,000: above 0.087 in 1 of 1,000.
+            whole.sort_by(f64::total_cmp);
+            drawn.sort_by(f64::total_cmp);
+            let distance = whole.iter().enumerate().map(|(index, value)| {
+                let below = drawn.partition_point(|other| other <= value);
+                (index as f64 - below as f64).abs() / 1_000.0
+            });
+            let distance = distance.fold(0.0, f64::max);
+            assert!(distance < 0.087, "share {share}: {distance}");
+        }
+    }
+
+    #[test]
+    fn totals_of_many_cases_have_the_interval_that_draws_approach() {
+        let pairs = many(MANY - 1);
+        let drawn = totals_ratio(&pairs, 0.9, 3).unwrap();
+        let analytic = analytic::interval(&pairs, 0.9).unwrap();
+        let width = drawn.interval.high - drawn.interval.low;
+        assert_eq!(drawn.draws, DRAWS);
+        // The bounds of 10,000 draws have a standard error of about 1 % of the interval's width.
+        assert!((drawn.interval.low - analytic.low).abs() < 0.04 * width);
+        assert!((drawn.interval.high - analytic.high).abs() < 0.04 * width);
+        let many = totals_ratio(&many(MANY), 0.9, 3).unwrap();
+        assert_eq!(many.draws, 0);
+        assert!(many.interval.contains(many.ratio));
     }
 
     #[test]

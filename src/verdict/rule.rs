@@ -94,7 +94,8 @@ pub struct Estimate {
     pub high: f64,
     /// Two-sided confidence level.
     pub level: f64,
-    /// `tango`, `t`, `cr1-t`, `percentile-bootstrap`, `wilson`, `bca-bootstrap`.
+    /// `tango`, `t`, `cr1-t`, `percentile-bootstrap`, `wilson`, `bca-bootstrap`,
+    /// `abc`.
     pub method: &'static str,
 }
 

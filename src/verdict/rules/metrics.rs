@@ -64,7 +64,19 @@ pub(in crate::verdict) fn evidence(
     if limited.statistic == Statistic::Mean && used.len() <= MOST_RESAMPLED {
         evidence.totals = totals_ratio(&used, policy.level(), seed)
             .ok()
-            .map(|totals| (totals.ratio, estimate(totals.interval, "bca-bootstrap")));
+            .map(|totals| {
+                (
+                    totals.ratio,
+                    estimate(
+                        totals.interval,
+                        if totals.draws == 0 {
+                            "abc"
+                        } else {
+                            "bca-bootstrap"
+                        },
+                    ),
+                )
+            });
     }
     evidence
 }
