@@ -10,7 +10,7 @@ use super::stream::{self, Stream};
 use super::{reports, signals};
 use crate::base::text;
 use crate::command::dryrun::Forecast;
-use crate::command::run::{Flags, Hooks, Over};
+use crate::command::run::{Aim, Flags, Hooks, Over};
 use crate::command::{self, CommandError, Outcome, Project};
 use crate::dataset::Filter;
 use crate::dataset::filter::Condition;
@@ -68,10 +68,13 @@ pub(super) fn run_flags(
         no_gate: gate.no_gate,
         changed_since,
         resume: gate.select.resume.clone(),
-        dry_run: gate.select.dry_run,
+        aim: match (gate.select.list, gate.select.dry_run) {
+            (true, _) => Aim::List,
+            (false, true) => Aim::Forecast,
+            (false, false) => Aim::Run,
+        },
         traffic,
         failed: gate.select.failed.clone(),
-        list: gate.select.list,
         candidate_models: Vec::new(),
         over: Over::Prompt,
     })

@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::outcome::{Outcome, SuiteResult, SuiteRun};
 use super::prepare::{self, Prepared, Wanted};
 use super::project::Project;
-use super::run::{self, Flags, Hooks, decide_in, decide_run};
+use super::run::{self, Aim, Flags, Hooks, decide_in, decide_run};
 use super::versions::{Resolved, Versions};
 use crate::base::RunId;
 use crate::base::decode::choices;
@@ -79,7 +79,7 @@ pub(super) async fn run_cells(
         prepared.push(ready);
     }
     join(&mut prepared);
-    if flags.dry_run && run::cache_mode(project) == CacheMode::ReadWrite {
+    if flags.aim == Aim::Forecast && run::cache_mode(project) == CacheMode::ReadWrite {
         ask_the_baseline_once(&mut prepared);
     }
     let mut done = Vec::with_capacity(prepared.len());

@@ -27,6 +27,18 @@ use crate::store::runs::{LoadedRun, LogTexts, RunLog};
 use crate::suite::Suite;
 use crate::verdict::{Decision, DecisionContext, Policy, Verdict, decide};
 
+/// What a command is called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Aim {
+    /// To run.
+    #[default]
+    Run,
+    /// To say what would be sent, and send nothing.
+    Forecast,
+    /// To name the cases that would be run, and send nothing.
+    List,
+}
+
 /// What the flags of a gating command say about its runs.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
@@ -46,14 +58,12 @@ pub struct Flags {
     pub changed_since: Option<String>,
     /// Go on with an interrupted run, the one named or the newest.
     pub resume: Option<Option<String>>,
-    /// Say what would be sent, and send nothing.
-    pub dry_run: bool,
+    /// Whether anything is sent.
+    pub aim: Aim,
     /// Requests an hour in production, for the dry run.
     pub traffic: Option<f64>,
     /// Only the cases that a stored run did not pass: the run named, else the newest.
     pub failed: Option<Option<String>>,
-    /// Name the cases that would be run, and send nothing.
-    pub list: bool,
     /// The models that the candidate asks, by name; the baseline keeps the suite's main model.
     pub candidate_models: Vec<String>,
     /// What the versions are compared as.
@@ -177,7 +187,7 @@ pub async fn go(
     hooks: &mut Hooks<'_>,
     outcome: &mut Outcome,
 ) -> Result<SuiteResult, CommandError> {
-    if flags.list {
+    if flags.aim == Aim::List {
         let ids = prepared.cases.iter().map(|case| case.id.to_string());
         let title = prepared.header.title;
         outcome.listed.push((title.clone(), ids.collect()));
@@ -201,7 +211,7 @@ pub async fn go(
             "add `price: { input: …, output: … }` (USD per million tokens) to the model",
         ));
     }
-    if flags.dry_run {
+    if flags.aim == Aim::Forecast {
         let policy = &wanted.suite.policy;
         let forecast = super::dryrun::forecast(
             project,
