@@ -30,6 +30,7 @@ fn dispatch(args: Cli) -> Exit {
         Some(Command::Run(args)) => gate::run(&global, &args),
         Some(Command::Lint(args)) => inspect::lint(&global, &args),
         Some(Command::Report(args)) => gate::report(&global, &args),
+        Some(Command::Rescore(args)) => gate::rescore(&global, &args),
         Some(Command::Show(args)) => inspect::show(&global, &args),
         Some(Command::Merge(args)) => gate::merge(&global, &args),
         Some(Command::Decide(args)) => gate::decide(&global, &args),

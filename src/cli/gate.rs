@@ -1,11 +1,15 @@
 //! The commands that run suites, with signals and progress, and the report of what came out.
 
-use super::args::{CompareArgs, DecideArgs, GateArgs, Global, MergeArgs, ReportArgs, RunArgs};
+use super::args::{
+    CompareArgs, DecideArgs, GateArgs, Global, MergeArgs, ReportArgs, RescoreArgs, RunArgs,
+};
 use super::exit;
 use super::exit::Exit;
 use super::output::{self, Terminal};
 use super::progress::{Form, Progress};
-use super::project::{caller_folder, gate_layers, global_layers, open, open_gate, report_layers};
+use super::project::{
+    caller_folder, gate_layers, global_layers, how_layers, open, open_gate, report_layers,
+};
 use super::stream::{self, Stream};
 use super::{reports, signals};
 use crate::base::text;
@@ -243,6 +247,18 @@ pub(super) fn report(global: &Global, args: &ReportArgs) -> Result<Exit, Command
     events.end()?;
     let terminal = Terminal::detect(&project.settings.color);
     finish(global, &project, &outcome, terminal)
+}
+
+pub(super) fn rescore(global: &Global, args: &RescoreArgs) -> Result<Exit, CommandError> {
+    let mut layers = global_layers(global);
+    report_layers(&mut layers, &args.reports);
+    how_layers(&mut layers, &args.how);
+    let project = open(global, layers, Some(&args.how.permissions))?;
+    let (run, suite) = (args.run.as_str(), args.suite.as_deref());
+    gate(global, &project, async |hooks: &mut Hooks<'_>| {
+        let outcome = command::rescore::rescore(&project, run, suite, args.no_gate, hooks);
+        Box::pin(outcome).await
+    })
 }
 
 pub(super) fn merge(global: &Global, args: &MergeArgs) -> Result<Exit, CommandError> {

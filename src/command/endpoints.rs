@@ -105,6 +105,22 @@ impl<'p> Endpoints<'p> {
         Ok(Some(endpoint))
     }
 
+    /// The endpoint of a model that is not going to be asked, which takes no key and no permission.
+    ///
+    /// # Errors
+    /// As for [`Endpoints::get`].
+    pub fn get_unasked(
+        &mut self,
+        suite: &Suite,
+        spec: &ModelSpec,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Arc<Endpoint>>, CommandError> {
+        let sends = std::mem::replace(&mut self.sends, false);
+        let endpoint = self.get(suite, spec, diagnostics);
+        self.sends = sends;
+        endpoint
+    }
+
     fn mock(
         &mut self,
         suite: &Suite,

@@ -34,6 +34,7 @@ pub mod project;
 pub mod prompt;
 pub mod registry;
 pub mod report;
+pub mod rescore;
 pub mod resume;
 pub mod run;
 pub mod scaffold;

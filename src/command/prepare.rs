@@ -143,13 +143,18 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
     } else {
         Endpoints::new(project)
     };
-    let endpoint = endpoints.get(suite, wanted.model, &mut found)?;
-    for (arm, _) in &wanted.arms {
-        endpoints.get(suite, model_of(wanted, *arm), &mut found)?;
-    }
+    // Those that are asked first: who is asked and also has stored answers needs a key.
     for judge in judges.values() {
         endpoints.get(suite, &judge.model, &mut found)?;
     }
+    let asked = wanted.arms.iter().filter(|(_, arm)| arm.stored.is_none());
+    for (arm, _) in asked {
+        endpoints.get(suite, model_of(wanted, *arm), &mut found)?;
+    }
+    for (arm, _) in &wanted.arms {
+        endpoints.get_unasked(suite, model_of(wanted, *arm), &mut found)?;
+    }
+    let endpoint = endpoints.get_unasked(suite, wanted.model, &mut found)?;
     let (data, warnings) = found.finish(data.filter(|_| endpoint.is_some()))?;
     check_encoding(wanted, &mut endpoints, data.cases.first())?;
     let own = own

@@ -49,6 +49,18 @@ pub fn load_all(project: &Project) -> Result<(Vec<Suite>, Diagnostics), CommandE
     Ok((suites, diagnostics))
 }
 
+/// The suite of a file of the project.
+///
+/// # Errors
+/// When it is not there, or no suite.
+pub fn load_one(project: &Project, path: &str) -> Result<Suite, CommandError> {
+    let source = project.read(path, MAX_SUITE)?;
+    let mut diagnostics = Diagnostics::new();
+    let suite = decode(project, &source, path, &mut diagnostics);
+    let (suite, _) = diagnostics.finish(suite)?;
+    Ok(suite)
+}
+
 fn names(project: &Project, folder: &str) -> Result<Vec<String>, CommandError> {
     let missing = || {
         CommandError::usage(

@@ -39,6 +39,7 @@ mod postgres;
 mod reference;
 mod registry;
 mod reports;
+mod rescore;
 mod resume;
 mod sandbox;
 mod scorers;

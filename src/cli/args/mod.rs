@@ -7,6 +7,7 @@ mod gate;
 mod import;
 mod init;
 mod prompt;
+mod rescore;
 mod root;
 mod statistics;
 
@@ -20,5 +21,6 @@ pub use gate::{
 pub use import::{ImportArgs, ImportCommand, OpenaiEvalsArgs, PromptfooArgs, ResultsArgs};
 pub use init::InitArgs;
 pub use prompt::{ActorArgs, PromptArgs, PromptCommand};
+pub use rescore::RescoreArgs;
 pub use root::{Cli, Command, Global, Stop, description, parse};
 pub use statistics::{AbArgs, DecideArgs, PowerArgs, RiskArgs, SimulateArgs};

@@ -7,7 +7,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
     AbArgs, CacheCommand, CalibrateArgs, CompareArgs, DecideArgs, DriftArgs, ImportArgs, InitArgs,
-    LintArgs, MergeArgs, PowerArgs, PromptArgs, ReportArgs, RunArgs, ShowArgs, SimulateArgs,
+    LintArgs, MergeArgs, PowerArgs, PromptArgs, ReportArgs, RescoreArgs, RunArgs, ShowArgs,
+    SimulateArgs,
 };
 use crate::cli::exit::Exit;
 use crate::cli::features;
@@ -80,6 +81,11 @@ pub enum Command {
     /// Report a stored run again, without a call.
     #[command(after_help = "Example:\n  gate report last --markdown report.md")]
     Report(ReportArgs),
+    /// Score the stored answers of a run by its suite as it stands now; no model under test is asked.
+    #[command(
+        after_help = "Examples:\n  gate rescore last                                  after an edit of the suite's scorers\n  gate rescore 0192f3 --suite evals/stricter.yaml    by another suite"
+    )]
+    Rescore(RescoreArgs),
     /// Print one case of a run in full: what was asked, both answers, scores and the difference.
     #[command(after_help = "Example:\n  gate show last ent-004")]
     Show(ShowArgs),

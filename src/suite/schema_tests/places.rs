@@ -88,6 +88,12 @@ fn suite_with(more: Value) -> Value {
     suite
 }
 
+/// The definition of `require_calibration`, and where it stands in a suite.
+const CALIBRATION: (&str, &str) = (
+    "/$defs/policy/properties/require_calibration",
+    "/policy/require_calibration",
+);
+
 fn suite() -> Vec<Place> {
     let place = |object: &str, more: Value, at| {
         Place::new(Kind::Suite, object.to_owned(), suite_with(more), at)
@@ -120,9 +126,9 @@ fn suite() -> Vec<Place> {
         ),
         place("/$defs/policy", json!({"policy": {}}), "/policy"),
         place(
-            "/$defs/policy/properties/require_calibration",
+            CALIBRATION.0,
             json!({"policy": {"require_calibration": {}}}),
-            "/policy/require_calibration",
+            CALIBRATION.1,
         ),
         place(
             "/$defs/scorer-factuality/properties/scores",
