@@ -31,7 +31,9 @@ fn main() {
             for number in segment * each..(segment + 1) * each {
                 let (key, request) = question(number);
                 let reply = CachedReply::of_response(&answer(number), Some(812.5));
-                let at = Timestamp::from_millis(1_790_000_000_000 + number as i64);
+                let at = Timestamp::from_millis(
+                    1_790_000_000_000 + i64::try_from(number).unwrap_or_default(),
+                );
                 writer.put(key, &request, &reply, at).expect("stored");
             }
             writer.finish().expect("stored");

@@ -292,7 +292,7 @@ fn flags_and_versions() {
         (&["compare", "v1", "stable"], "no channel `stable`"),
         (&["compare", "v1", "../v2"], "version"),
         (&["compare", "v1", "file:../secret"], "within the project"),
-        (&["compare", "v1", "v2", "v3"], "unexpected"),
+        (&["compare", "v1", "v2", "v3"], "no version v3"),
         (
             &["compare", "v1", "v2", "--concurency", "3"],
             "--concurrency",

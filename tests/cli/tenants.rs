@@ -132,54 +132,49 @@ fn a_layer_that_does_not_fit_or_is_not_reached_is_said() {
         .says("prompt `label` has no tenant");
 }
 
-#[test]
-fn a_tenants_layer_is_promoted_on_evidence_of_its_own() {
+/// A project whose tenant `acme` has two layers, the first of them stable.
+fn with_layers() -> Sandbox {
     let sandbox = project(&[]);
     let suite = sandbox.read("evals/label.yaml");
     sandbox.write(
         "evals/label.yaml",
         &format!("{suite}policy: {{ margin: 0.5 }}\n"),
     );
-    sandbox
-        .gate(&[
-            "prompt",
-            "add",
-            "prompts/label/v1.yaml",
-            "--description",
-            "d",
-        ])
-        .exits(0);
+    let add = |arguments: &[&str]| {
+        let arguments = [&["prompt", "add"][..], arguments].concat();
+        sandbox.gate(&arguments)
+    };
+    add(&["prompts/label/v1.yaml", "--description", "d"]).exits(0);
     for text in ["You work for acme.", "You work for acme in Graz."] {
         sandbox.write("layer.yaml", &layer("append", text));
-        sandbox
-            .gate(&[
-                "prompt",
-                "add",
-                "layer.yaml",
-                "--prompt",
-                "label#acme",
-                "--description",
-                text,
-            ])
-            .exits(0)
-            .prints("prompts/label/tenants/acme/v");
+        add(&[
+            "layer.yaml",
+            "--prompt",
+            "label#acme",
+            "--description",
+            text,
+        ])
+        .exits(0)
+        .prints("prompts/label/tenants/acme/v");
     }
     sandbox
         .gate(&["prompt", "get", "label#acme"])
         .exits(0)
         .prints("in Graz")
         .says("no layer of label#acme was promoted");
-    sandbox
-        .gate(&[
-            "prompt",
-            "promote",
-            "label#acme@v1",
-            "--force",
-            "--why",
-            "first",
-        ])
+    force(&sandbox, "label#acme@v1")
         .exits(0)
         .prints("label#acme: stable nothing -> v1");
+    sandbox
+}
+
+fn force(sandbox: &Sandbox, version: &str) -> crate::sandbox::Ran {
+    sandbox.gate(&["prompt", "promote", version, "--force", "--why", "first"])
+}
+
+#[test]
+fn a_tenants_layer_is_promoted_on_evidence_of_its_own() {
+    let sandbox = with_layers();
     sandbox
         .gate(&["prompt", "promote", "label#acme@v2"])
         .exits(1)
@@ -198,20 +193,14 @@ fn a_tenants_layer_is_promoted_on_evidence_of_its_own() {
         .gate(&["prompt", "rollback", "label#acme"])
         .exits(0)
         .prints("label#acme: stable v2 -> v1");
-    // What protects the base protects its layers.
+}
+
+#[test]
+fn what_protects_a_base_protects_the_layers_of_its_tenants() {
+    let sandbox = with_layers();
     sandbox.write(
         "prompts/label/prompt.yaml",
         "gate: registry/1\nprotected: { stable: { approvals: 1 } }\n",
     );
-    sandbox
-        .gate(&[
-            "prompt",
-            "promote",
-            "label#acme@v2",
-            "--force",
-            "--why",
-            "x",
-        ])
-        .exits(1)
-        .says("approv");
+    force(&sandbox, "label#acme@v2").exits(1).says("approv");
 }

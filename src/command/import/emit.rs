@@ -118,7 +118,7 @@ mod tests {
         let value = json!({"value": "{{expected}}", "type": "equals", "transform": ["trim"], "n": 1.5, "yes": "no"});
         assert_eq!(
             inline(&value),
-            "{ type: equals, value: \"{{expected}}\", n: 1.5, transform: [trim], \"yes\": \"no\" }"
+            "{ type: equals, value: \"{{expected}}\", \"n\": 1.5, transform: [trim], \"yes\": \"no\" }"
         );
     }
 

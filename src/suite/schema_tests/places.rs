@@ -101,7 +101,7 @@ fn suite() -> Vec<Place> {
     let model = |model: Value| place("/$defs/model", json!({"models": [model]}), "/models/0");
     let mut short = suite_with(json!({"model": "openai:m", "judge_model": "ollama:j"}));
     short.as_object_mut().unwrap().remove("models");
-    vec![
+    let mut places = vec![
         place("", json!({}), ""),
         Place::new(Kind::Suite, "", short, ""),
         place(
@@ -124,16 +124,24 @@ fn suite() -> Vec<Place> {
             json!({"models": [{"provider": "openai", "model": "m", "price": {"input": 1, "output": 1}}]}),
             "/models/0/price",
         ),
+        place(
+            "/$defs/scorer-factuality/properties/scores",
+            json!({"scorers": [{"type": "factuality", "scores": {}}]}),
+            "/scorers/0/scores",
+        ),
+    ];
+    places.extend(policy(place));
+    places
+}
+
+/// The objects of a policy.
+fn policy(place: impl Fn(&str, Value, &'static str) -> Place) -> Vec<Place> {
+    vec![
         place("/$defs/policy", json!({"policy": {}}), "/policy"),
         place(
             CALIBRATION.0,
             json!({"policy": {"require_calibration": {}}}),
             CALIBRATION.1,
-        ),
-        place(
-            "/$defs/scorer-factuality/properties/scores",
-            json!({"scorers": [{"type": "factuality", "scores": {}}]}),
-            "/scorers/0/scores",
         ),
         place(
             "/$defs/policy/properties/segments",
