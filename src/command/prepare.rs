@@ -4,6 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+mod check;
+mod header;
+mod job;
+
 use super::calibrate::known::{self, Untold, Uses};
 use super::dataset::{self, Dataset, Selected};
 use super::endpoints::Endpoints;
@@ -12,21 +16,15 @@ use super::judges::{self, ChosenJudge};
 use super::project::Project;
 use super::versions::Resolved;
 use crate::base::decode::Reader;
-use crate::base::rng::fresh_bytes;
-use crate::base::{CaseId, Diagnostic, Diagnostics, Digest, RunId, Severity, Source, Span, json};
-use crate::chat::{ModelSpec, Request};
+use crate::base::{CaseId, Diagnostic, Diagnostics, Severity, Source, json};
+use crate::chat::ModelSpec;
 use crate::dataset::{Case, Filter};
-use crate::plan::order::PlanIdentity;
-use crate::plan::{Shard, plan_digest, trial_order};
+use crate::plan::Shard;
 use crate::prompt::PromptVersion;
-use crate::provider::{Call, Subject, Version};
-use crate::record::header::{JudgeHeader, MemberHeader};
-use crate::record::{
-    Arm, ArmHeader, DatasetHeader, JudgeCalibration, ModelHeader, RunHeader, ScorerHeader,
-};
-use crate::runner::{ArmJob, Job, JudgeJob};
-use crate::score::{Kind, ScorerSpec};
-use crate::suite::digest::{self, Referenced};
+use crate::record::{Arm, JudgeCalibration, RunHeader};
+use crate::runner::Job;
+use crate::score::ScorerSpec;
+use crate::suite::digest::Referenced;
 use crate::suite::{self, Suite};
 
 /// What a command wants of one suite with one model.
@@ -73,9 +71,9 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
     let cases = Arc::new(selected.cases);
     let words = (selected.filter, selected.sample);
     material.calibrations = calibrations(project, wanted, &cases, &material)?;
-    let header = header(project, wanted, &cases, total, words, &mut material);
+    let header = header::header(project, wanted, &cases, total, words, &mut material);
     let warnings = std::mem::take(&mut material.warnings);
-    let job = job(wanted, &cases, material)?;
+    let job = job::job(wanted, &cases, material)?;
     Ok(Some(Prepared {
         header,
         cases,
@@ -136,8 +134,8 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         own_of,
         &mut found,
     );
-    check_references(suite, all, &judges, &mut found);
-    check_opponent(wanted, &mut found);
+    check::references(suite, all, &judges, &mut found);
+    check::opponent(wanted, &mut found);
     let mut endpoints = if wanted.command == "lint" {
         Endpoints::unasked(project)
     } else {
@@ -156,7 +154,7 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
     }
     let endpoint = endpoints.get_unasked(suite, wanted.model, &mut found)?;
     let (data, warnings) = found.finish(data.filter(|_| endpoint.is_some()))?;
-    check_encoding(wanted, &mut endpoints, data.cases.first())?;
+    check::encoding(wanted, &mut endpoints, data.cases.first())?;
     let own = own
         .into_iter()
         .filter_map(|(index, scorers)| Some((data.cases.get(index)?.id.clone(), scorers)))
@@ -247,381 +245,12 @@ pub(super) fn own_scorers(
     own
 }
 
-/// Of one version alone, a scorer that compares two decides nothing; another one has to.
-fn check_opponent(wanted: &Wanted<'_>, found: &mut Diagnostics) {
-    let decides = |scorer: &&ScorerSpec| scorer.gating && !scorer.is_pairwise();
-    if wanted.arms.len() > 1 || wanted.command == "lint" {
-        return;
-    }
-    let scorers = &wanted.suite.scorers;
-    if scorers.iter().find(decides).is_none() {
-        let message = "every gating scorer compares two versions, and there is one";
-        let diagnostic =
-            Diagnostic::error("no-scorer", message).at(&wanted.suite.source, Span::default());
-        found.push(diagnostic.help("use `gate compare`, or add a scorer that looks at one answer"));
-    }
-}
-
-/// Cases need `expected` where a judge's prompt needs a reference.
-fn check_references(
-    suite: &Suite,
-    cases: &[Case],
-    judges: &BTreeMap<String, ChosenJudge>,
-    found: &mut Diagnostics,
-) {
-    for (name, _) in judges.iter().filter(|(_, judge)| judge.needs_expected) {
-        for case in cases.iter().filter(|case| case.expected.is_none()) {
-            let message = format!(
-                "case `{}` has no `expected`, which judge `{name}` needs as its reference",
-                crate::base::text::visible_line(case.id.as_str())
-            );
-            let source = Source::row(
-                suite.dataset.clone(),
-                "",
-                usize::try_from(case.line).unwrap_or(1),
-            );
-            found.push(
-                Diagnostic::error("missing-reference", message)
-                    .at(&source, Span::default())
-                    .help("add `expected` to the case"),
-            );
-        }
-    }
-    for scorer in suite.policy.scorers().filter(|name| {
-        suite
-            .scorers
-            .iter()
-            .all(|scorer| scorer.name.as_str() != *name)
-    }) {
-        let known: Vec<&str> = suite
-            .scorers
-            .iter()
-            .map(|scorer| scorer.name.as_str())
-            .collect();
-        let message =
-            format!("the policy has a metric `score.{scorer}`, but there is no such scorer");
-        found.push(
-            Diagnostic::error("unknown-scorer", message)
-                .at(&suite.source, Span::default())
-                .help(crate::base::decode::choices(scorer, &known)),
-        );
-    }
-}
-
-/// Puts the first case of each arm into the vendor's form, so that a parameter that the vendor does
-/// not take is found before the first request.
-fn check_encoding(
-    wanted: &Wanted<'_>,
-    endpoints: &mut Endpoints<'_>,
-    case: Option<&Case>,
-) -> Result<(), CommandError> {
-    let Some(case) = case else { return Ok(()) };
-    let suite = wanted.suite;
-    for (side, arm) in wanted.arms.iter().filter(|(_, arm)| arm.stored.is_none()) {
-        let model = model_of(wanted, *side);
-        let Some(endpoint) = endpoints.get(suite, model, &mut Diagnostics::new())? else {
-            continue;
-        };
-        let Ok(messages) = arm.prompt.render(&case.vars) else {
-            continue;
-        };
-        let request = Request {
-            messages,
-            params: arm.prompt.params.overlaid(&model.params),
-            tools: arm.prompt.tools.clone(),
-            response_format: arm.prompt.response_format.clone(),
-        };
-        let hash = arm.prompt.hash.to_string();
-        let version = Version {
-            number: arm.prompt.number,
-            hash: &hash,
-        };
-        let subject = Subject {
-            case,
-            repeat: 1,
-            scorer: None,
-            version,
-        };
-        endpoint
-            .seal(&Call {
-                request: &request,
-                subject,
-            })
-            .map_err(|error| {
-                let message = format!(
-                    "{} can not be sent to model `{}`: {}",
-                    arm.label, model.name, error.message
-                );
-                let diagnostic =
-                    Diagnostic::error("request", message).at(&suite.source, Span::default());
-                CommandError::Findings(diagnostic.help(error.help).into())
-            })?;
-    }
-    Ok(())
-}
-
-fn header(
-    project: &Project,
-    wanted: &Wanted<'_>,
-    cases: &[Case],
-    total: usize,
-    (filter, sample): (Option<String>, Option<String>),
-    material: &mut Material<'_>,
-) -> RunHeader {
-    let suite = wanted.suite;
-    let notes = notes(wanted, &material.judges, &mut material.warnings);
-    let judges = &material.judges;
-    let mut referenced = material.referenced();
-    referenced.calibrations = known::trusted(suite, &material.calibrations);
-    let resolved = digest::resolved(suite, &referenced);
-    let suite_digest = Digest::of_json(&resolved);
-    let identity = PlanIdentity {
-        suite: suite_digest,
-        dataset: material.data.digest,
-        selected: cases.iter().map(|case| &case.id).collect(),
-        arms: wanted.arms.iter().map(arm_identity).collect(),
-        model: digest::model(wanted.model, &referenced),
-        seed: suite.seed,
-        repeat: suite.repeat,
-    };
-    RunHeader {
-        gate: crate::record::codec::FORMAT.to_owned(),
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        run_id: RunId::new(project.clock.now(), &fresh_bytes()),
-        command: wanted.command.to_owned(),
-        suite: suite.name.to_string(),
-        title: title(wanted),
-        suite_path: suite.path.clone(),
-        prompt: suite.prompt.slug().to_string(),
-        suite_digest,
-        plan_digest: plan_digest(&identity),
-        resolved,
-        arms: wanted
-            .arms
-            .iter()
-            .map(|(arm, resolved)| arm_header(*arm, resolved))
-            .collect(),
-        model: model_header(wanted.model),
-        candidate_model: suite.candidate_model.as_ref().map(model_header),
-        matrix: Vec::new(),
-        scorers: suite
-            .scorers
-            .iter()
-            .map(|scorer| scorer_header(scorer, judges))
-            .collect(),
-        calibrations: std::mem::take(&mut material.calibrations),
-        dataset: DatasetHeader {
-            path: suite.dataset.clone(),
-            digest: material.data.digest,
-            cases: total,
-            selected: cases.len(),
-        },
-        seed: suite.seed,
-        repeat: suite.repeat,
-        filter,
-        sample,
-        shard: wanted.shard.map(|shard| shard.to_string()),
-        offline: project.settings.offline,
-        registry_head: wanted.arms.iter().find_map(|(_, resolved)| resolved.head),
-        notes,
-    }
-}
-
 /// The model that an arm asks.
 fn model_of<'w>(wanted: &Wanted<'w>, arm: Arm) -> &'w ModelSpec {
     let candidate = wanted.suite.candidate_model.as_ref();
     candidate
         .filter(|_| arm == Arm::Candidate)
         .unwrap_or(wanted.model)
-}
-
-fn model_header(model: &ModelSpec) -> ModelHeader {
-    ModelHeader {
-        name: model.name.to_string(),
-        provider: model.provider.as_str().to_owned(),
-        model: model.model.clone(),
-    }
-}
-
-/// The suite's name as reports print it, with the model where there are several.
-fn title(wanted: &Wanted<'_>) -> String {
-    let suite = wanted.suite;
-    if suite.models.len() > 1 {
-        format!("{}@{}", suite.name, wanted.model.name)
-    } else {
-        suite.name.to_string()
-    }
-}
-
-/// What a reader of the run should know, and the author of the suite be warned of.
-fn notes(
-    wanted: &Wanted<'_>,
-    judges: &BTreeMap<String, ChosenJudge>,
-    warnings: &mut Diagnostics,
-) -> Vec<String> {
-    let mut notes = Vec::new();
-    for (name, _) in judges.iter().filter(|(_, judge)| judge.grades_itself) {
-        let note = format!(
-            "judge `{name}` asks the model under test, so the model grades itself: add a `judge_model`"
-        );
-        let warning = Diagnostic::warning("self-judge", note.clone());
-        warnings.push(warning.at(&wanted.suite.source, Span::default()));
-        notes.push(note);
-    }
-    let alone = wanted.arms.len() < 2;
-    let left_out = wanted.suite.scorers.iter();
-    for scorer in left_out.filter(|scorer| alone && scorer.is_pairwise()) {
-        notes.push(format!(
-            "scorer `{}` compares two versions: a run of one leaves it out",
-            scorer.name
-        ));
-    }
-    notes.extend(
-        wanted.shard.map(|shard| {
-            format!("shard {shard}: a part of the cases; `gate merge` joins all parts")
-        }),
-    );
-    notes
-}
-
-/// What the plan knows of an arm: its content, and where its answers come from.
-fn arm_identity((arm, resolved): &(Arm, Resolved)) -> (Arm, Digest, Option<String>) {
-    let stored = resolved.stored.as_ref();
-    let run = stored.map(|stored| stored.run.to_string());
-    (*arm, resolved.prompt.hash, run)
-}
-
-fn arm_header(arm: Arm, resolved: &Resolved) -> ArmHeader {
-    ArmHeader {
-        arm,
-        reference: resolved.reference.clone(),
-        label: resolved.label.clone(),
-        version: resolved.prompt.number,
-        hash: resolved.prompt.hash,
-        file: resolved.prompt.source.name.clone(),
-        text: resolved.prompt.source.text.clone(),
-    }
-}
-
-fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<String, ChosenJudge>) -> ScorerHeader {
-    let header = |name: &str| {
-        judges.get(name).map(|judge| JudgeHeader {
-            version: judge.version.clone(),
-            hash: judge.judge.version().hash,
-            model: judge.model.name.to_string(),
-        })
-    };
-    let members = match &scorer.kind {
-        Kind::Panel(panel) => panel.judges.as_slice(),
-        Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) => &[],
-    };
-    let members = members.iter().filter_map(|member| {
-        Some(MemberHeader {
-            name: member.name.to_string(),
-            judge: header(&scorer.member(member.name.as_str()))?,
-        })
-    });
-    ScorerHeader {
-        name: scorer.name.to_string(),
-        kind: scorer.type_name.clone(),
-        gating: scorer.gating,
-        judge: match scorer.kind {
-            Kind::Judge(_) => header(scorer.name.as_str()),
-            Kind::Assertion(_) | Kind::Panel(_) | Kind::Exec(_) => None,
-        },
-        members: members.collect(),
-    }
-}
-
-fn job(
-    wanted: &Wanted<'_>,
-    cases: &Arc<Vec<Case>>,
-    material: Material<'_>,
-) -> Result<Job, CommandError> {
-    let suite = wanted.suite;
-    let Material {
-        mut own,
-        judges,
-        mut endpoints,
-        ..
-    } = material;
-    let arms: Vec<Arm> = wanted.arms.iter().map(|(arm, _)| *arm).collect();
-    let arm_jobs = arm_jobs(wanted, &mut endpoints)?;
-    let own_scorers: HashMap<u32, Vec<ScorerSpec>> = cases
-        .iter()
-        .zip(0u32..)
-        .filter_map(|(case, index)| Some((index, own.remove(&case.id)?)))
-        .collect();
-    let all_scorers = suite.scorers.iter().chain(own_scorers.values().flatten());
-    let commands = endpoints.scorer_commands(all_scorers)?;
-    Ok(Job {
-        own_scorers,
-        order: trial_order(cases.len(), &arms, suite.repeat, suite.seed),
-        cases: Arc::clone(cases),
-        arms: arm_jobs,
-        scorers: suite.scorers.clone(),
-        scoring: crate::score::score,
-        judges: judge_jobs(suite, judges, &mut endpoints)?,
-        commands,
-        score_faults: suite.score_faults.clone(),
-        looks: None,
-        prior: None,
-    })
-}
-
-fn arm_jobs(
-    wanted: &Wanted<'_>,
-    endpoints: &mut Endpoints<'_>,
-) -> Result<Vec<ArmJob>, CommandError> {
-    let suite = wanted.suite;
-    let first = wanted.arms.first();
-    let first_hash = first.map(|(_, resolved)| resolved.prompt.hash);
-    let mut jobs = Vec::with_capacity(wanted.arms.len());
-    for (index, (arm, resolved)) in wanted.arms.iter().enumerate() {
-        let model = model_of(wanted, *arm);
-        let Some(endpoint) = endpoints.get(suite, model, &mut Diagnostics::new())? else {
-            continue;
-        };
-        // The same version of the same model: its repeats are numbered on, to be answers of their own.
-        let is_same_version = index > 0 && Some(resolved.prompt.hash) == first_hash;
-        let is_same = is_same_version && suite.candidate_model.is_none();
-        let stored = resolved.stored.as_ref();
-        jobs.push(ArmJob {
-            arm: *arm,
-            prompt: Arc::clone(&resolved.prompt),
-            hash: resolved.prompt.hash.to_string(),
-            repeat_offset: if is_same { suite.repeat } else { 0 },
-            endpoint,
-            price: endpoints.price(model),
-            most_output: endpoints.most_output(model),
-            stored: stored.map(|stored| Arc::clone(&stored.answers)),
-        });
-    }
-    Ok(jobs)
-}
-
-fn judge_jobs(
-    suite: &Suite,
-    judges: BTreeMap<String, ChosenJudge>,
-    endpoints: &mut Endpoints<'_>,
-) -> Result<HashMap<String, JudgeJob>, CommandError> {
-    let mut jobs = HashMap::new();
-    for (name, judge) in judges {
-        let mut none = Diagnostics::new();
-        let Some(endpoint) = endpoints.get(suite, &judge.model, &mut none)? else {
-            continue;
-        };
-        let job = JudgeJob {
-            hash: judge.judge.version().hash.to_string(),
-            judge: judge.judge,
-            most_verdicts: judge.most_verdicts,
-            endpoint,
-            price: endpoints.price(&judge.model),
-            most_output: endpoints.most_output(&judge.model),
-        };
-        jobs.insert(name, job);
-    }
-    Ok(jobs)
 }
 
 /// The warnings of a check, rendered.
