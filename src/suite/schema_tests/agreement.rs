@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::places::{Place, definition, places, scorer_types};
+use super::places::{Place, definition, lacking_types, places, scorer_types, smallest_scorer};
 use super::{Kind, closed_objects, resolved, schema, validator};
 use crate::chat::{AnswerFault, ProviderKind};
 use crate::score::assertion::catalogue;
@@ -54,6 +54,13 @@ fn every_object_of_a_schema_has_a_place() {
             .collect();
         // A case's scorers are the suite's to the letter.
         objects.retain(|at| kind != Kind::Dataset || !at.starts_with("/$defs/scorer-"));
+        // A type that this build lacks is not read.
+        if kind == Kind::Suite {
+            for name in lacking_types() {
+                let lacking = definition(&schema, "scorer-any", &name);
+                objects.retain(|at| Some(at) != lacking.as_ref());
+            }
+        }
         // No reader lists the one key of a transform.
         objects.retain(|at| !at.starts_with("/$defs/transform/"));
         assert_eq!(objects, known[&kind], "{kind:?}");
@@ -120,6 +127,20 @@ fn the_scorers_are_those_of_the_catalogue_with_their_keys() {
         let object = schema.pointer(&at).unwrap()["properties"].as_object();
         let described: BTreeSet<String> = object.unwrap().keys().cloned().collect();
         assert_eq!(described, wanted, "{}", scorer_type.name);
+    }
+}
+
+#[test]
+fn a_schema_has_the_scorers_that_this_build_lacks() {
+    for name in lacking_types() {
+        let mut file = short_suite("openai:m");
+        file["scorers"][0] = smallest_scorer(&name);
+        assert!(validator("suite").is_valid(&file), "{name}");
+        let errors = Kind::Suite.errors(&file.to_string());
+        assert!(
+            matches!(&errors[..], [error] if error.starts_with("missing-feature: ")),
+            "{name}: {errors:?}"
+        );
     }
 }
 
@@ -291,11 +312,11 @@ fn excused(place: &Place, key: &str, value: &Value) -> bool {
         "timeout" if place.kind == Kind::Suite => value == &json!(-1),
         // A schema does not read regular expressions.
         "pattern" | "system" | "user" => value == "{{expected}}",
-        // Nor expressions, paths, lists of languages, numbers as text, or one key beside another.
-        "value" if place.is_scorer() => ["expr", "language", "numeric", "choice"]
+        // Nor expressions, programs, paths, selectors, lists of languages, numbers as text, or one key beside another.
+        "value" if place.is_scorer() => ["expr", "language", "numeric", "choice", "javascript"]
             .iter()
             .any(|name| place.object.ends_with(name)),
-        "choices" | "path" => place.is_scorer(),
+        "choices" | "path" | "selector" => place.is_scorer(),
         // An empty setting counts as absent.
         _ => place.kind == Kind::Settings && value == "",
     }

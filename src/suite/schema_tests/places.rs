@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Kind, schema};
 use crate::score::assertion::catalogue;
+use crate::score::form::ScorerType;
 
 /// The place of a scorer in a set.
 pub const IN_A_SET: &str = "/scorers/0/scorers/0";
@@ -183,7 +184,17 @@ pub fn definition(schema: &Value, dispatcher: &str, word: &str) -> Option<String
 
 /// All scorer types as they can be written.
 pub fn scorer_types() -> Vec<String> {
+    written(|_| true)
+}
+
+/// The scorer types of which this build lacks the cargo feature, as they can be written.
+pub fn lacking_types() -> Vec<String> {
+    written(|scorer_type| scorer_type.lacks.is_some())
+}
+
+fn written(wanted: impl Fn(&ScorerType) -> bool) -> Vec<String> {
     catalogue::types()
+        .filter(|scorer_type| wanted(scorer_type))
         .flat_map(|scorer_type| {
             let negated = format!("not-{}", scorer_type.name);
             let negated = scorer_type.negatable.then_some(negated);
@@ -193,13 +204,12 @@ pub fn scorer_types() -> Vec<String> {
 }
 
 /// A scorer of each type with no more keys than it needs.
-fn smallest_scorer(name: &str) -> Value {
+pub fn smallest_scorer(name: &str) -> Value {
     let contains = json!({"type": "contains", "value": "a"});
     match name.trim_start_matches("not-") {
         "is-json" | "contains-json" | "is-refusal" | "pii" | "no-secrets" | "is-xml"
-        | "contains-xml" | "is-valid-tool-call" | "factuality" | "answer-relevance" => {
-            json!({"type": name})
-        }
+        | "contains-xml" | "is-html" | "contains-html" | "is-sql" | "contains-sql"
+        | "is-valid-tool-call" | "factuality" | "answer-relevance" => json!({"type": name}),
         "max-length" | "min-length" | "numeric" => json!({"type": name, "value": 1}),
         "choice" => json!({"type": name, "value": "a", "choices": ["a", "b"]}),
         "list-contains" => json!({"type": name, "value": ["a"]}),
@@ -208,7 +218,8 @@ fn smallest_scorer(name: &str) -> Value {
         "json-path" => json!({"type": name, "path": "$.a"}),
         "all-of" | "any-of" => json!({"type": name, "scorers": [contains]}),
         "not" => json!({"type": name, "scorer": contains}),
-        "expr" => json!({"type": name, "value": "true"}),
+        "expr" | "javascript" => json!({"type": name, "value": "true"}),
+        "exec" => json!({"type": name, "command": ["./score"]}),
         "word-count" | "tokens" => json!({"type": name, "max": 9_000_000_000_u64}),
         "latency" => json!({"type": name, "max_ms": 1}),
         "cost" => json!({"type": name, "max_usd": 1}),
@@ -226,18 +237,21 @@ fn smallest_scorer(name: &str) -> Value {
     }
 }
 
-/// Whether a model is asked, so that the scorer can not stand in a set.
-fn is_judge(name: &str) -> bool {
-    let panel = crate::score::judge::panel::TYPES;
-    let mut types = crate::score::judge::spec::TYPES.iter().chain(panel);
-    types.any(|scorer_type| scorer_type.name == name)
+/// Whether a model or a command is asked, so that the scorer can not stand in a set.
+fn asks(name: &str) -> bool {
+    let bare = name.strip_prefix("not-").unwrap_or(name);
+    !catalogue::assertions().any(|scorer_type| [name, bare].contains(&scorer_type.name))
 }
 
-/// Each scorer by itself, and within a set if it may stand in one.
+/// Each scorer that this build has by itself, and within a set if it may stand in one.
 fn scorers() -> Vec<Place> {
     let schema = schema("suite");
     let mut places = Vec::new();
+    let lacking = lacking_types();
     for name in scorer_types() {
+        if lacking.contains(&name) {
+            continue;
+        }
         let object = definition(&schema, "scorer-any", &name)
             .unwrap_or_else(|| panic!("schema/suite.json has no scorer `{name}`"));
         let scorer = smallest_scorer(&name);
@@ -246,7 +260,7 @@ fn scorers() -> Vec<Place> {
             Place::new(Kind::Suite, object.clone(), file, at)
         };
         places.push(place(scorer.clone(), "/scorers/0"));
-        if !is_judge(&name) {
+        if !asks(&name) {
             let set = json!({"type": "all-of", "scorers": [scorer, {"type": "is-json"}]});
             places.push(place(set, IN_A_SET));
         }
