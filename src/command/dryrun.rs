@@ -11,6 +11,7 @@ use crate::chat::{Price, Request, Role, Tokenizer};
 use crate::plan::estimate::{self, Estimate};
 use crate::provider::{Call, Subject, Version};
 use crate::runner::{ArmJob, Job};
+use crate::score::Kind;
 use crate::stats::power::{Risk, paired_mde};
 use crate::store::cache::CacheReader;
 use crate::verdict::planning::PLANNED_CHURN;
@@ -104,7 +105,7 @@ pub fn forecast(
             let most = request.params.max_tokens.or(arm.most_output);
             answers.add(input, most, answer_price(project, arm).as_ref());
         }
-        add_judges(job, &request, &mut judges);
+        add_scorers(job, trial.case, &request, &mut judges);
     }
     let mde = Risk::new(alpha, power)
         .ok()
@@ -120,6 +121,12 @@ pub fn forecast(
         batch: project.settings.batch,
         priced: is_priced(project, job),
     })
+}
+
+/// What the scorers of a case ask.
+fn add_scorers(job: &Job, case: u32, request: &Request, asked: &mut BTreeMap<String, Estimate>) {
+    add_judges(job, request, asked);
+    add_embeddings(job, case, request, asked);
 }
 
 /// A judge's question holds the case's question and an answer that is not known yet: it is taken to
@@ -145,6 +152,32 @@ fn add_judges(job: &Job, request: &Request, judges: &mut BTreeMap<String, Estima
         for _ in 0..judge.most_verdicts {
             estimate.add(frame + 2.0 * question, most, judge.price.as_ref());
         }
+    }
+}
+
+/// The embeddings of an answer that is not known yet, taken to be as long as its question, and of
+/// texts of the same length.
+fn add_embeddings(
+    job: &Job,
+    case: u32,
+    request: &Request,
+    judges: &mut BTreeMap<String, Estimate>,
+) {
+    for scorer in job.scorers_of(case).iter() {
+        let Kind::Similar(similar) = &scorer.kind else {
+            continue;
+        };
+        let Some(embedder) = job.embedders.get(similar.model.as_str()) else {
+            continue;
+        };
+        let mut messages = request.messages.iter().rev();
+        let question = messages
+            .find(|message| message.role == Role::User)
+            .map_or(0.0, |message| {
+                embedder.endpoint.tokenizer.text_tokens(&message.content)
+            });
+        let entry = judges.entry(similar.model.to_string()).or_default();
+        entry.add(2.0 * question, Some(0), embedder.price.as_ref());
     }
 }
 
@@ -199,6 +232,10 @@ pub fn is_priced(project: &Project, job: &Job) -> bool {
             .judges
             .values()
             .all(|judge| judge.price.is_some() || judge.endpoint.is_free())
+        && job
+            .embedders
+            .values()
+            .all(|embedder| embedder.price.is_some() || embedder.endpoint.is_free())
 }
 
 impl Forecast {

@@ -70,6 +70,29 @@ impl<'p> Endpoints<'p> {
             .max_output_tokens(spec.provider, spec.model.as_deref()?)
     }
 
+    /// The endpoint of a model's embeddings; none where its provider has none.
+    ///
+    /// # Errors
+    /// As of [`Self::get`].
+    pub fn embeddings(
+        &mut self,
+        suite: &Suite,
+        spec: &ModelSpec,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Arc<Endpoint>>, CommandError> {
+        let identity = format!("embeddings of {spec:?}");
+        if let Some(made) = self.made.get(&identity) {
+            return Ok(Some(Arc::clone(made)));
+        }
+        let transport = self.transport(suite, spec, diagnostics)?;
+        let endpoint = transport.and_then(|way| Endpoint::of_embeddings(spec.clone(), way));
+        let endpoint = endpoint.map(Arc::new);
+        if let Some(endpoint) = &endpoint {
+            self.made.insert(identity, Arc::clone(endpoint));
+        }
+        Ok(endpoint)
+    }
+
     /// The endpoint of a model.
     ///
     /// # Errors
@@ -85,7 +108,21 @@ impl<'p> Endpoints<'p> {
         if let Some(made) = self.made.get(&identity) {
             return Ok(Some(Arc::clone(made)));
         }
-        let transport = match spec.provider {
+        let Some(transport) = self.transport(suite, spec, diagnostics)? else {
+            return Ok(None);
+        };
+        let endpoint = Arc::new(Endpoint::new(spec.clone(), transport));
+        self.made.insert(identity, Arc::clone(&endpoint));
+        Ok(Some(endpoint))
+    }
+
+    fn transport(
+        &mut self,
+        suite: &Suite,
+        spec: &ModelSpec,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Transport>, CommandError> {
+        Ok(match spec.provider {
             ProviderKind::Mock => self.mock(suite, spec, diagnostics),
             ProviderKind::Replay => self.replay(suite, spec, diagnostics)?,
             ProviderKind::Exec => Some(self.exec(spec)?),
@@ -96,13 +133,7 @@ impl<'p> Endpoints<'p> {
             | ProviderKind::Gemini
             | ProviderKind::Bedrock
             | ProviderKind::Ollama => Some(self.remote(spec)?),
-        };
-        let Some(transport) = transport else {
-            return Ok(None);
-        };
-        let endpoint = Arc::new(Endpoint::new(spec.clone(), transport));
-        self.made.insert(identity, Arc::clone(&endpoint));
-        Ok(Some(endpoint))
+        })
     }
 
     /// The endpoint of a model that is not going to be asked, which takes no key and no permission.

@@ -15,6 +15,7 @@ pub mod drift;
 pub mod dryrun;
 pub mod decide;
 pub mod early;
+pub mod embedders;
 pub mod endpoints;
 pub mod error;
 pub mod failed;

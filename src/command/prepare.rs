@@ -10,6 +10,7 @@ mod job;
 
 use super::calibrate::known::{self, Untold, Uses};
 use super::dataset::{self, Dataset, Selected};
+use super::embedders;
 use super::endpoints::Endpoints;
 use super::error::CommandError;
 use super::judges::{self, ChosenJudge};
@@ -153,6 +154,8 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         endpoints.get_unasked(suite, model_of(wanted, *arm), &mut found)?;
     }
     let endpoint = endpoints.get_unasked(suite, wanted.model, &mut found)?;
+    let scorers = suite.scorers.iter().chain(own.values().flatten());
+    embedders::load(&mut endpoints, suite, scorers, &mut found)?;
     let (data, warnings) = found.finish(data.filter(|_| endpoint.is_some()))?;
     check::encoding(wanted, &mut endpoints, data.cases.first())?;
     let own = own

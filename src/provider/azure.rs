@@ -20,11 +20,8 @@ impl Codec for Azure {
     fn encode(&self, model: &ModelSpec, request: &Request) -> Result<Encoded, EncodeError> {
         let base = base_url(model)?;
         let mut body = finish_body(chat_body(model.id(), request, Server::Azure)?, request)?;
-        let version = body
-            .as_object_mut()
-            .and_then(|body| body.remove("api-version"));
         Ok(Encoded {
-            url: address(base, version.as_ref().and_then(Value::as_str)),
+            url: address_of(base, "chat/completions", &mut body),
             headers: Vec::new(),
             body,
         })
@@ -45,17 +42,25 @@ impl Codec for Azure {
     }
 }
 
+/// The address of a route; the version is taken out of the body.
+pub(super) fn address_of(base: &str, route: &str, body: &mut Value) -> String {
+    let version = body
+        .as_object_mut()
+        .and_then(|body| body.remove("api-version"));
+    address(base, route, version.as_ref().and_then(Value::as_str))
+}
+
 /// The dated route where the address names a deployment, else the v1 route.
-fn address(base: &str, version: Option<&str>) -> String {
+fn address(base: &str, route: &str, version: Option<&str>) -> String {
     if base.contains("/openai/deployments/") {
         let version = version.unwrap_or(API_VERSION);
-        return format!("{base}/chat/completions?api-version={version}");
+        return format!("{base}/{route}?api-version={version}");
     }
     let root = base.strip_suffix("/v1").unwrap_or(base);
     let root = root.strip_suffix("/openai").unwrap_or(root);
-    let route = format!("{root}/openai/v1/chat/completions");
+    let address = format!("{root}/openai/v1/{route}");
     match version {
-        Some(version) => format!("{route}?api-version={version}"),
-        None => route,
+        Some(version) => format!("{address}?api-version={version}"),
+        None => address,
     }
 }

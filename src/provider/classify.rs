@@ -236,6 +236,8 @@ const CONTEXT_PHRASES: &[&str] = &[
     "exceeds the maximum number of tokens",
     "exceeds the available context size",
     "exceed context limit",
+    // Ollama, of texts to embed.
+    "exceeds the context length",
     "input is too long",
     // LiteLLM names the class of its exception alone.
     "contextwindowexceedederror",

@@ -13,7 +13,7 @@ use super::exec::Exec;
 use super::key::{Wire, wire};
 use super::mock::{MockOutcome, MockRules};
 use super::replay::Cassette;
-use super::{classify, limits};
+use super::{classify, embedding, limits};
 use crate::chat::{ErrorClass, Finish, ModelSpec, Response, Tokenizer};
 use crate::http::{Client, HttpRequest, Redactor, Reply};
 
@@ -41,6 +41,8 @@ pub enum Transport {
     },
     /// By the rules of a file.
     Mock(Arc<MockRules>),
+    /// By the mock's embeddings, which no rules change.
+    MockEmbedding,
     /// From a cassette.
     Replay(Arc<Cassette>),
     /// By a command of the user's own.
@@ -101,12 +103,34 @@ impl Endpoint {
         }
     }
 
+    /// The endpoint of the same model's embeddings, where its provider has some.
+    #[must_use]
+    pub fn of_embeddings(spec: ModelSpec, transport: Transport) -> Option<Self> {
+        let transport = match transport {
+            Transport::Remote {
+                client,
+                auth,
+                redactor,
+                ..
+            } => Transport::Remote {
+                codec: embedding::codec(spec.provider)?,
+                client,
+                auth,
+                redactor,
+            },
+            Transport::Mock(_) | Transport::MockEmbedding => Transport::MockEmbedding,
+            Transport::Replay(cassette) => Transport::Replay(cassette),
+            Transport::Exec { .. } => return None,
+        };
+        Some(Self::new(spec, transport))
+    }
+
     /// Whether calls leave this machine, or may.
     #[must_use]
     pub fn leaves_the_machine(&self) -> bool {
         match self.transport {
             Transport::Remote { .. } | Transport::Exec { .. } => true,
-            Transport::Mock(_) | Transport::Replay(_) => false,
+            Transport::Mock(_) | Transport::MockEmbedding | Transport::Replay(_) => false,
         }
     }
 
@@ -124,6 +148,11 @@ impl Endpoint {
         let encoded = match &self.transport {
             Transport::Remote { codec, .. } => codec.encode(&self.spec, call.request)?,
             Transport::Mock(rules) => local("mock:", rules.identity(call)),
+            Transport::MockEmbedding => {
+                let messages = call.request.messages.iter();
+                let texts: Vec<&str> = messages.map(|text| text.content.as_str()).collect();
+                local("mock:embeddings", json!({ "input": texts }))
+            }
             Transport::Replay(cassette) => {
                 let subject = &call.subject;
                 let identity = json!({
@@ -179,6 +208,11 @@ impl Endpoint {
                 }
             }
             Transport::Mock(rules) => mock(rules.answer(call, attempt), deadline).await?,
+            Transport::MockEmbedding => Answered {
+                response: embedding::mock(call.request)?,
+                latency: Duration::ZERO,
+                hold: None,
+            },
             Transport::Replay(cassette) => {
                 let (response, latency) = cassette.answer(call)?;
                 Answered {

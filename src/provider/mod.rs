@@ -9,6 +9,7 @@ pub mod bedrock;
 pub mod call;
 pub mod classify;
 pub mod codec;
+pub mod embedding;
 pub mod endpoint;
 pub mod exec;
 pub mod gemini;

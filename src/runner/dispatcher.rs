@@ -158,7 +158,8 @@ fn gates(job: &Job, options: &RunOptions) -> HashMap<usize, Gate> {
         .arms
         .iter()
         .map(|arm| &arm.endpoint)
-        .chain(job.judges.values().map(|judge| &judge.endpoint));
+        .chain(job.judges.values().map(|judge| &judge.endpoint))
+        .chain(job.embedders.values().map(|embedder| &embedder.endpoint));
     endpoints
         .map(|endpoint| {
             let name = endpoint.spec.name.as_str();

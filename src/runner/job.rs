@@ -32,6 +32,8 @@ pub struct Job {
     pub scoring: Scoring,
     /// The judges, by scorer name.
     pub judges: HashMap<String, JudgeJob>,
+    /// The models that give embeddings, by name.
+    pub embedders: HashMap<String, EmbedderJob>,
     /// The commands of scorers, by their words.
     pub commands: HashMap<Vec<String>, Exec>,
     /// Faults of the answer that are scored instead of failing the trial.
@@ -156,6 +158,14 @@ pub struct JudgeJob {
     pub price: Option<Price>,
     /// The most tokens that the model answers with, where known.
     pub most_output: Option<u32>,
+}
+
+/// A model that gives embeddings.
+pub struct EmbedderJob {
+    /// The model asked.
+    pub endpoint: Arc<Endpoint>,
+    /// The price of its tokens, where known.
+    pub price: Option<Price>,
 }
 
 /// The answers of a stored run.

@@ -10,6 +10,7 @@ pub mod dispatcher;
 pub mod executor;
 pub mod gate;
 pub mod job;
+mod embedding;
 mod judging;
 mod pairing;
 pub mod limiter;
@@ -19,8 +20,8 @@ mod scoring;
 pub use budget::Budget;
 pub use dispatcher::{Finished, Observer, RunnerError, Status, run};
 pub use job::{
-    ArmJob, Interrupt, Job, JudgeJob, Looks, Prior, RunOptions, Scoring, StoredAnswers,
-    StoredReplies,
+    ArmJob, EmbedderJob, Interrupt, Job, JudgeJob, Looks, Prior, RunOptions, Scoring,
+    StoredAnswers, StoredReplies,
 };
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::asking::NoAnswer;
 use super::executor::{Shared, internal};
 use super::job::ArmJob;
-use super::judging;
+use super::{embedding, judging};
 use crate::chat::ErrorClass;
 use crate::dataset::Case;
 use crate::record::event::TrialError;
@@ -75,6 +75,7 @@ async fn score_one(
             scored.map_err(|error| scorer_fault(&error))
         }
         Kind::Exec(exec) => command(seat, spec, exec, answer, context).await,
+        Kind::Similar(similar) => embedding::similar(seat, spec, similar, answer, context).await,
         Kind::Judge(_) => judging::judge(seat, spec, answer, context).await,
         Kind::Panel(panel) => judging::panel(seat, spec, panel, answer, context).await,
     }

@@ -101,6 +101,7 @@ fn run_cases(state: &Utf8Path, rules: &str, scoring: Scoring, clock: Arc<dyn Clo
         own_scorers: std::collections::HashMap::new(),
         scoring,
         commands: std::collections::HashMap::new(),
+        embedders: std::collections::HashMap::new(),
         judges: std::collections::HashMap::new(),
         score_faults: Vec::new(),
         looks: None,

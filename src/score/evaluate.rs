@@ -55,7 +55,7 @@ pub(super) fn find(
             }
             Ok(score)
         }
-        Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) => Err(Fault::Limit(
+        Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) | Kind::Similar(_) => Err(Fault::Limit(
             "a judge has no score without a reply".to_owned(),
         )),
     }
@@ -130,6 +130,10 @@ impl ScorerSpec {
         };
         match &self.kind {
             Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) => None,
+            Kind::Similar(similar) => {
+                let fault = similar.values(case).err()?;
+                Some(fault.of(self.name.as_str(), &case.id))
+            }
             // A program takes nothing from the case that could be missing.
             #[cfg(feature = "javascript")]
             Kind::Assertion(Assertion::Javascript(_)) => None,

@@ -11,6 +11,7 @@ pub mod exec;
 pub mod form;
 pub mod judge;
 pub mod reduce;
+pub mod similar;
 pub mod spec;
 pub mod template;
 pub mod transform;
@@ -20,6 +21,7 @@ pub use error::ScorerError;
 pub use evaluate::{score, transformed};
 pub use exec::ExecSpec;
 pub use judge::{Judge, JudgeError, JudgeFault, JudgeSpec, Panel, Question, Step, read_reply};
+pub use similar::Similar;
 pub use spec::{Kind, ScorerSpec};
 pub use template::Reference;
 

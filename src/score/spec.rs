@@ -7,6 +7,7 @@ use super::assertion::catalogue;
 use super::exec::ExecSpec;
 use super::form::{Form, Schemas, ScorerType};
 use super::judge::{JudgeSpec, Panel, VerdictForm};
+use super::similar::Similar;
 use super::template::Reference;
 use super::transform::{self, Transform};
 use crate::base::decode::Reader;
@@ -49,6 +50,8 @@ pub enum Kind {
     Panel(Panel),
     /// A message to a command.
     Exec(ExecSpec),
+    /// Texts to a model that gives embeddings.
+    Similar(Similar),
 }
 
 impl ScorerSpec {
@@ -128,7 +131,7 @@ impl ScorerSpec {
     pub fn asks(&self) -> bool {
         match self.kind {
             Kind::Assertion(_) => false,
-            Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) => true,
+            Kind::Judge(_) | Kind::Panel(_) | Kind::Exec(_) | Kind::Similar(_) => true,
         }
     }
 
@@ -137,7 +140,7 @@ impl ScorerSpec {
     pub fn judge_of_one(&self) -> Option<&JudgeSpec> {
         match &self.kind {
             Kind::Judge(judge) => Some(judge).filter(|_| !self.is_pairwise()),
-            Kind::Assertion(_) | Kind::Exec(_) | Kind::Panel(_) => None,
+            Kind::Assertion(_) | Kind::Exec(_) | Kind::Panel(_) | Kind::Similar(_) => None,
         }
     }
 
@@ -153,7 +156,9 @@ impl ScorerSpec {
     pub fn judges(&self) -> Vec<(String, &JudgeSpec)> {
         let name = |judge: &Self| match self.kind {
             Kind::Panel(_) => self.member(judge.name.as_str()),
-            Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) => self.name.to_string(),
+            Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) | Kind::Similar(_) => {
+                self.name.to_string()
+            }
         };
         let judges = self.that_judge().into_iter();
         judges
@@ -165,7 +170,7 @@ impl ScorerSpec {
     #[must_use]
     pub fn that_judge(&self) -> Vec<(&Self, &JudgeSpec)> {
         match &self.kind {
-            Kind::Assertion(_) | Kind::Exec(_) => Vec::new(),
+            Kind::Assertion(_) | Kind::Exec(_) | Kind::Similar(_) => Vec::new(),
             Kind::Judge(judge) => vec![(self, judge)],
             Kind::Panel(panel) => panel.judges.iter().flat_map(Self::that_judge).collect(),
         }

@@ -34,7 +34,9 @@ pub fn resolved(suite: &Suite, referenced: &Referenced) -> Value {
             for (member, (name, _)) in scorer.judges().into_iter().enumerate() {
                 let place = match scorer.kind {
                     Kind::Panel(_) => format!("/judges/{member}"),
-                    Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) => String::new(),
+                    Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) | Kind::Similar(_) => {
+                        String::new()
+                    }
                 };
                 let fields = form.pointer_mut(&place).and_then(Value::as_object_mut);
                 if let Some((hash, fields)) = referenced.judges.get(&name).zip(fields) {

@@ -44,6 +44,7 @@ mod resume;
 mod sandbox;
 mod scorers;
 mod server;
+mod similar;
 mod stopping;
 mod tenants;
 mod versions;

@@ -99,6 +99,7 @@ pub fn prepare<'p>(
             .collect(),
         scoring: crate::score::score,
         commands: HashMap::new(),
+        embedders: HashMap::new(),
         judges: HashMap::from([(SCORER.to_owned(), judge)]),
         score_faults: Vec::new(),
         looks: None,

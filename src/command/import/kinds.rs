@@ -78,7 +78,9 @@ fn nothing(kind: &str) -> String {
         "ruby" => "write it as an `exec` scorer",
         "skill-used" => "traces are not read",
         _ if kind.starts_with("trace-") || kind.starts_with("trajectory:") => "traces are not read",
-        _ if kind.starts_with("similar") => "this program has no scorer `similar`",
+        _ if kind.starts_with("similar") => {
+            "write `similar` with a `model` that gives embeddings; cosine is the one distance"
+        }
         _ if kind.contains("redteam") => "red teaming is not this tool's work",
         _ => return unknown(kind),
     };

@@ -163,7 +163,7 @@ fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<String, ChosenJudge>) ->
     };
     let members = match &scorer.kind {
         Kind::Panel(panel) => panel.judges.as_slice(),
-        Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) => &[],
+        Kind::Assertion(_) | Kind::Judge(_) | Kind::Exec(_) | Kind::Similar(_) => &[],
     };
     let members = members.iter().filter_map(|member| {
         Some(MemberHeader {
@@ -177,7 +177,7 @@ fn scorer_header(scorer: &ScorerSpec, judges: &BTreeMap<String, ChosenJudge>) ->
         gating: scorer.gating,
         judge: match scorer.kind {
             Kind::Judge(_) => header(scorer.name.as_str()),
-            Kind::Assertion(_) | Kind::Panel(_) | Kind::Exec(_) => None,
+            Kind::Assertion(_) | Kind::Panel(_) | Kind::Exec(_) | Kind::Similar(_) => None,
         },
         members: members.collect(),
     }

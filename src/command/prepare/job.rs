@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Material, Wanted, model_of};
 use crate::base::Diagnostics;
+use crate::command::embedders;
 use crate::command::endpoints::Endpoints;
 use crate::command::error::CommandError;
 use crate::command::judges::ChosenJudge;
@@ -35,7 +36,9 @@ pub(super) fn job(
         .filter_map(|(case, index)| Some((index, own.remove(&case.id)?)))
         .collect();
     let all_scorers = suite.scorers.iter().chain(own_scorers.values().flatten());
-    let commands = endpoints.scorer_commands(all_scorers)?;
+    let commands = endpoints.scorer_commands(all_scorers.clone())?;
+    let mut none = Diagnostics::new();
+    let embedders = embedders::load(&mut endpoints, suite, all_scorers, &mut none)?;
     Ok(Job {
         own_scorers,
         order: trial_order(cases.len(), &arms, suite.repeat, suite.seed),
@@ -45,6 +48,7 @@ pub(super) fn job(
         scoring: crate::score::score,
         judges: judge_jobs(suite, judges, &mut endpoints)?,
         commands,
+        embedders,
         score_faults: suite.score_faults.clone(),
         looks: None,
         prior: None,

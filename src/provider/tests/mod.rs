@@ -2,6 +2,7 @@
 
 mod address;
 mod classify;
+mod embedding;
 mod encode;
 mod exchanges;
 mod hostile;
@@ -82,14 +83,18 @@ impl Exchange {
 
 fn exchanges() -> Vec<Exchange> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/providers");
-    let mut exchanges = Vec::new();
-    for vendor in std::fs::read_dir(root).unwrap() {
-        for file in std::fs::read_dir(vendor.unwrap().path()).unwrap() {
-            let path = file.unwrap().path();
-            let text = std::fs::read_to_string(&path).unwrap();
-            let json = serde_json::from_str(&text).unwrap();
-            exchanges.push(Exchange { path, text, json });
-        }
-    }
-    exchanges
+    let vendors = std::fs::read_dir(root).unwrap();
+    vendors
+        .flat_map(|vendor| exchanges_in(&vendor.unwrap().path()))
+        .collect()
+}
+
+fn exchanges_in(folder: &Path) -> Vec<Exchange> {
+    let files = std::fs::read_dir(folder).unwrap();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let json = serde_json::from_str(&text).unwrap();
+        Exchange { path, text, json }
+    };
+    files.map(|file| read(file.unwrap().path())).collect()
 }

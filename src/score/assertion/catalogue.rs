@@ -148,6 +148,7 @@ const FAMILIES: [&[ScorerType]; 24] = [
 pub fn types() -> impl Iterator<Item = &'static ScorerType> {
     assertions()
         .chain(super::super::exec::TYPES)
+        .chain(super::super::similar::TYPES)
         .chain(judge::spec::TYPES)
         .chain(judge::panel::TYPES)
 }

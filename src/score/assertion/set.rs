@@ -78,6 +78,10 @@ fn member(form: &mut Form<'_, '_, '_>, node: &Node) -> Option<ScorerSpec> {
     if scorer.asks() {
         let (what, help) = match scorer.kind {
             Kind::Exec(_) => ("a command", "write the command as a scorer of its own"),
+            Kind::Similar(_) => (
+                "a scorer that asks for embeddings",
+                "write `similar` as a scorer of its own",
+            ),
             _ => ("a judge", "write the judge as a scorer of its own"),
         };
         let message = format!("{what} can not stand in a set");

@@ -69,7 +69,9 @@ const SCALE_PASSES: f64 = 0.7;
 pub fn read_reply(spec: &ScorerSpec, reply: &str, finish: &Finish) -> Result<Score, JudgeError> {
     let form = match &spec.kind {
         Kind::Judge(judge) => &judge.form,
-        Kind::Assertion(_) | Kind::Panel(_) | Kind::Exec(_) => &VerdictForm::Rubric,
+        Kind::Assertion(_) | Kind::Panel(_) | Kind::Exec(_) | Kind::Similar(_) => {
+            &VerdictForm::Rubric
+        }
     };
     read_verdict(form, reply, finish).map(|finding| conclude(spec, finding))
 }

@@ -219,6 +219,7 @@ pub fn smallest_scorer(name: &str) -> Value {
         "all-of" | "any-of" => json!({"type": name, "scorers": [contains]}),
         "not" => json!({"type": name, "scorer": contains}),
         "expr" | "javascript" => json!({"type": name, "value": "true"}),
+        "similar" => json!({"type": name, "value": "a", "model": "m"}),
         "exec" => json!({"type": name, "command": ["./score"]}),
         "word-count" | "tokens" => json!({"type": name, "max": 9_000_000_000_u64}),
         "latency" => json!({"type": name, "max_ms": 1}),
