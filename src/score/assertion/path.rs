@@ -157,3 +157,6 @@ impl JsonPath {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
