@@ -136,6 +136,7 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         &mut found,
     );
     check::references(suite, all, &judges, &mut found);
+    check::early_stop(suite, all, &mut found);
     check::opponent(wanted, &mut found);
     let mut endpoints = if wanted.command == "lint" {
         Endpoints::unasked(project)

@@ -120,3 +120,13 @@ fn a_version_against_itself_is_a_self_check() {
     let notes = sandbox.json("out.json")["suites"][0]["notes"].to_string();
     assert!(!notes.contains("Self-check"), "{notes}");
 }
+
+#[test]
+fn an_e_process_that_could_never_decide_is_refused() {
+    let sandbox = losing("{ early_stop: e-process }");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--repeat", "2"])
+        .exits(2)
+        .says("can not decide on several trials of a case")
+        .says("obrien-fleming");
+}

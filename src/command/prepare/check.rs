@@ -12,6 +12,7 @@ use crate::dataset::Case;
 use crate::provider::{Call, Subject, Version};
 use crate::score::ScorerSpec;
 use crate::suite::Suite;
+use crate::verdict::EarlyStop;
 
 /// Of one version alone, a scorer that compares two decides nothing; another one has to.
 pub(super) fn opponent(wanted: &Wanted<'_>, found: &mut Diagnostics) {
@@ -26,6 +27,23 @@ pub(super) fn opponent(wanted: &Wanted<'_>, found: &mut Diagnostics) {
             Diagnostic::error("no-scorer", message).at(&wanted.suite.source, Span::default());
         found.push(diagnostic.help("use `gate compare`, or add a scorer that looks at one answer"));
     }
+}
+
+/// The e-process counts cases that differ, one independent trial each: with repeats or clusters it has
+/// no level, and could never decide.
+pub(super) fn early_stop(suite: &Suite, cases: &[Case], found: &mut Diagnostics) {
+    if suite.policy.early_stop != EarlyStop::EProcess {
+        return;
+    }
+    let clustered = cases.iter().any(|case| case.cluster.is_some());
+    let why = match (suite.repeat > 1, clustered) {
+        (true, _) => "several trials of a case",
+        (false, true) => "cases in clusters",
+        (false, false) => return,
+    };
+    let message = format!("`early_stop: e-process` can not decide on {why}");
+    let diagnostic = Diagnostic::error("early-stop", message).at(&suite.source, Span::default());
+    found.push(diagnostic.help("use `early_stop: obrien-fleming`, which can"));
 }
 
 /// Cases need `expected` where a judge's prompt needs a reference.
