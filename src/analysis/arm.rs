@@ -31,7 +31,7 @@ pub struct ArmSummary {
     pub answer_faults: BTreeMap<AnswerFault, u64>,
     /// Errored trials by class.
     pub errors: BTreeMap<ErrorClass, u64>,
-    /// Mean over finished case-arms of the share of passed trials.
+    /// Mean over finished case-arms that are not quarantined of the share of passed trials.
     pub pass_rate: Option<f64>,
     /// Its interval.
     pub ci: Option<RateInterval>,
@@ -201,7 +201,7 @@ impl RateSample {
             ..Self::default()
         };
         let mut groups = Vec::new();
-        for case in 0..run.cases.len() {
+        for (case, _) in run.gated_cases() {
             let repeats = run.repeats(case, arm);
             let count = |wanted| {
                 let found = repeats.iter().filter(|trial| trial.outcome == Some(wanted));

@@ -156,7 +156,7 @@ fn sample(run: &Run, arm: Arm, scorer: u16) -> (RateSample, Vec<usize>) {
         ..RateSample::default()
     };
     let (mut groups, mut cases) = (Vec::new(), Vec::new());
-    for case in 0..run.cases.len() {
+    for (case, _) in run.gated_cases() {
         let trials = run.repeats(case, arm).iter();
         let passes: Vec<bool> = trials
             .filter_map(|trial| trial.scores.iter().find(|score| score.scorer == scorer))

@@ -19,7 +19,7 @@ pub struct FlakyCase<'a> {
     pub pass_at_k: Option<f64>,
 }
 
-/// Means over the finished cases of an arm.
+/// Means over the finished cases of an arm that are not quarantined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reliability {
     /// k: the repeats planned.
@@ -56,7 +56,7 @@ pub fn flaky_cases<'a>(table: &CaseTable<'a>, arm: Arm) -> Vec<FlakyCase<'a>> {
 pub fn reliability(table: &CaseTable<'_>, arm: Arm) -> Option<Reliability> {
     let k = table.repeat;
     let (mut all, mut any, mut cases) = (0.0, 0.0, 0);
-    for row in &table.rows {
+    for row in table.rows.iter().filter(|row| !row.is_held_out()) {
         if let Some((hat, at)) = row.arm(arm).and_then(|cell| estimates(cell, k)) {
             all += hat;
             any += at;

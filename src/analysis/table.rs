@@ -1,6 +1,8 @@
 //! The table of cases with both sides: what every comparison is computed from, whether the results
 //! come from a run of ours or from another tool's files.
 
+use std::borrow::Cow;
+
 use crate::base::Fields;
 use crate::chat::AnswerFault;
 use crate::record::{Arm, Outcome, Run, Skip, TrialRecord};
@@ -31,6 +33,8 @@ pub struct CaseRow<'a> {
     pub cluster: Option<&'a str>,
     /// Whether the candidate has to pass it.
     pub must_pass: bool,
+    /// Whether it is kept out of every rule, being known to be flaky.
+    pub quarantined: bool,
     /// The baseline's side; `None` where there is no baseline.
     pub baseline: Option<ArmCell>,
     /// The candidate's side.
@@ -113,6 +117,7 @@ impl<'a> CaseTable<'a> {
             segment: &case.segment,
             cluster: case.cluster.as_deref(),
             must_pass: case.must_pass,
+            quarantined: case.quarantined,
             baseline: has_baseline.then(|| cell(index, Arm::Baseline)),
             candidate: cell(index, Arm::Candidate),
         });
@@ -126,6 +131,21 @@ impl<'a> CaseTable<'a> {
 }
 
 impl<'a> CaseTable<'a> {
+    /// The table that the gate judges: without the quarantined cases.
+    #[must_use]
+    pub fn gated(&self) -> Cow<'_, Self> {
+        if !self.rows.iter().any(CaseRow::is_held_out) {
+            return Cow::Borrowed(self);
+        }
+        let rows = self.rows.iter().filter(|row| !row.is_held_out());
+        Cow::Owned(Self {
+            rows: rows.cloned().collect(),
+            has_baseline: self.has_baseline,
+            repeat: self.repeat,
+            graded: self.graded,
+        })
+    }
+
     /// The table as it would be without some scorers, which then decide no pass; `None` where there is
     /// nothing to leave out, or a trial would be left without a scorer that decides.
     #[must_use]
@@ -286,6 +306,18 @@ impl CaseRow<'_> {
             Arm::Baseline => self.baseline.as_ref(),
             Arm::Candidate => Some(&self.candidate),
         }
+    }
+
+    /// Whether it has no say in any rule: quarantined, and not one that must pass.
+    #[must_use]
+    pub fn is_held_out(&self) -> bool {
+        self.quarantined && !self.must_pass
+    }
+
+    /// Whether it counts as one that became this: a quarantined case counts as none.
+    #[must_use]
+    pub fn counts_as(&self, transition: Transition) -> bool {
+        !self.is_held_out() && self.transition() == transition
     }
 
     /// What became of the case.

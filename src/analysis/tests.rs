@@ -80,6 +80,7 @@ fn case(id: &str) -> Case {
         segment: Fields::default(),
         tags: Box::default(),
         must_pass: false,
+        quarantined: false,
         cluster: None,
         scorers: Box::default(),
         note: None,
@@ -338,6 +339,7 @@ fn segments_are_sets_by_key_and_value() {
         segment,
         cluster: None,
         must_pass: false,
+        quarantined: false,
         baseline: None,
         candidate: ArmCell::default(),
     };

@@ -9,7 +9,7 @@ use crate::dataset::{Case, DatasetForm, Decoder, Filter, dataset_digest, select}
 use crate::plan::Shard;
 use crate::prompt::PromptVersion;
 use crate::store::fs;
-use crate::suite::Suite;
+use crate::suite::{self, Suite};
 
 const MAX_CSV: u64 = 1 << 30;
 const MAX_YAML: u64 = 8 << 20;
@@ -73,9 +73,11 @@ pub fn load(
         }
         Some(DatasetForm::Yaml) | None => decoder.yaml(&project.read(path, MAX_YAML)?),
     }
-    let cases = decoder.finish();
+    let mut cases = decoder.finish();
     diagnostics.extend(found);
+    // Of the file as it is: what the suite adds is part of the suite's digest.
     let digest = dataset_digest(&cases);
+    suite::quarantine::apply(suite, &mut cases, diagnostics);
     Ok(Some(Dataset { cases, digest }))
 }
 

@@ -9,12 +9,12 @@ use super::selection;
 use super::suites;
 use super::versions::Versions;
 use crate::base::{Diagnostic, Diagnostics, Span};
-use crate::dataset::Filter;
+use crate::dataset::{Case, Filter};
 use crate::prompt::{PromptVersion, VariableKind};
 use crate::record::{Arm, JudgeCalibration};
 use crate::registry::reference::VersionRef;
 use crate::suite::Suite;
-use crate::verdict::{JudgeCheck, Judges, planning};
+use crate::verdict::{JudgeCheck, Judges, Quarantine, planning};
 
 /// What the check found.
 pub struct Linted {
@@ -87,24 +87,8 @@ fn lint_suite(project: &Project, suite: &Suite, linted: &mut Linted) -> Result<(
                     &mut linted.found,
                 );
                 linted.found.extend(prepared.warnings);
-                let table = dataset::segment_sizes(&prepared.cases);
-                let shown = planning::what_can_it_show(prepared.cases.len() as u64, &suite.policy);
-                linted
-                    .can_show
-                    .push((suite.name.to_string(), shown.sentence()));
-                let warnings = planning::plan_warnings(
-                    prepared.cases.len() as u64,
-                    &table,
-                    planning::PLANNED_CHURN,
-                    &suite.policy,
-                );
-                for warning in warnings {
-                    let diagnostic = Diagnostic::warning("power", warning.message())
-                        .at(&suite.source, Span::default());
-                    linted.found.push(
-                        diagnostic.help("add cases, or choose a policy that fits their number"),
-                    );
-                }
+                lint_quarantine(suite, &prepared.cases, &mut linted.found);
+                lint_power(suite, &prepared.cases, linted);
             }
             Ok(None) => {}
             Err(error) => return keep_findings(error, suite, linted),
@@ -130,6 +114,45 @@ fn keep_findings(
         infra @ CommandError::Infra { .. } => return Err(infra),
     }
     Ok(())
+}
+
+/// What the cases that have a say can show.
+fn lint_power(suite: &Suite, cases: &[Case], linted: &mut Linted) {
+    let gated = cases.iter().filter(|case| !case.is_held_out());
+    let gated: Vec<Case> = gated.cloned().collect();
+    let count = gated.len() as u64;
+    let table = dataset::segment_sizes(&gated);
+    let shown = planning::what_can_it_show(count, &suite.policy);
+    linted
+        .can_show
+        .push((suite.name.to_string(), shown.sentence()));
+    let churn = planning::PLANNED_CHURN;
+    for warning in planning::plan_warnings(count, &table, churn, &suite.policy) {
+        let diagnostic =
+            Diagnostic::warning("power", warning.message()).at(&suite.source, Span::default());
+        let help = "add cases, or choose a policy that fits their number";
+        linted.found.push(diagnostic.help(help));
+    }
+}
+
+/// Cases kept out of the gate, where they are more than a few.
+fn lint_quarantine(suite: &Suite, cases: &[Case], found: &mut Diagnostics) {
+    let held_out = cases.iter().filter(|case| case.is_held_out());
+    let quarantine = Quarantine {
+        cases: held_out.count() as u64,
+        of: cases.len() as u64,
+    };
+    let consequence = if quarantine.is_too_large() {
+        "above 20 % nothing passes"
+    } else {
+        "above 5 % the gate sees too little"
+    };
+    if quarantine.is_large() {
+        let message = format!("{}: {consequence}", quarantine.phrase());
+        let diagnostic =
+            Diagnostic::warning("quarantine", message).at(&suite.source, Span::default());
+        found.push(diagnostic.help("make flaky cases reliable, and take them back into the gate"));
+    }
 }
 
 /// Judges that gate, and of which nobody knows how well they agree with people.

@@ -71,6 +71,9 @@ impl<'r> Suite<'r> {
 
     /// How far a case fell: all the way where it is lost, by a share of its repeats where it has some.
     fn fall(&self, row: &CaseRow<'r>) -> Option<f64> {
+        if row.is_held_out() {
+            return None;
+        }
         let now = row.candidate.pass_share()?;
         let before = match &row.baseline {
             Some(cell) => cell.pass_share()?,

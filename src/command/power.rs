@@ -236,6 +236,7 @@ pub fn of_run(project: &Project, wanted: &str) -> Result<(Design, u64), CommandE
 }
 
 fn design_of(table: &CaseTable<'_>) -> Option<(Design, u64)> {
+    let table = &*table.gated();
     let pairing = Pairing::new(table);
     let pairs = pairing.pairs(&pairing.all, Measure::Pass, Fill::LeaveOut);
     if !table.has_baseline || pairs.n() == 0 {

@@ -32,7 +32,7 @@ pub fn notes(run: &Run) -> Result<Vec<String>, CommandError> {
     if !same || is_stored || !run.is_complete() {
         return Ok(Vec::new());
     }
-    let table = CaseTable::of_run(run);
+    let table = CaseTable::of_run(run).gated().into_owned();
     let pairing = Pairing::new(&table);
     let pairs = pairing.pairs(&pairing.all, Measure::Pass, Fill::LeaveOut);
     if pairs.n() == 0 {

@@ -99,6 +99,7 @@ pub fn simulate_suite(
         segment: &case.segment,
         cluster: case.cluster.as_deref(),
         must_pass: case.must_pass,
+        quarantined: case.quarantined,
         baseline: Some(ArmCell::default()),
         candidate: ArmCell::default(),
     });

@@ -23,6 +23,8 @@ pub struct Case {
     pub tags: Box<[Box<str>]>,
     /// Whether the candidate has to pass this case, statistics aside.
     pub must_pass: bool,
+    /// Whether it is known to be flaky and has no say in any rule; it is asked and reported all the same.
+    pub quarantined: bool,
     /// The group whose cases depend on each other, such as a conversation.
     pub cluster: Option<Box<str>>,
     /// The case's own scorers, decoded with the suite's.
@@ -34,6 +36,12 @@ pub struct Case {
 }
 
 impl Case {
+    /// Whether it has no say in any rule: quarantined, and not one that must pass.
+    #[must_use]
+    pub fn is_held_out(&self) -> bool {
+        self.quarantined && !self.must_pass
+    }
+
     /// The case as canonical JSON: without `note` and absent keys.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -64,6 +72,9 @@ impl Case {
         }
         if self.must_pass {
             object.insert("must_pass".to_owned(), true.into());
+        }
+        if self.quarantined {
+            object.insert("flaky".to_owned(), "quarantine".into());
         }
         if let Some(cluster) = &self.cluster {
             object.insert("cluster".to_owned(), json!(cluster));

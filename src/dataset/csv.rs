@@ -81,6 +81,7 @@ enum Column {
     Expected,
     Tags,
     MustPass,
+    Flaky,
     Cluster,
     Note,
     Segment(String),
@@ -105,6 +106,7 @@ fn columns(
         "expected" => Column::Expected,
         "tags" => Column::Tags,
         "must_pass" => Column::MustPass,
+        "flaky" => Column::Flaky,
         "cluster" => Column::Cluster,
         "note" => Column::Note,
         other => match other.strip_prefix("segment.") {
@@ -141,6 +143,7 @@ fn node(
         match column {
             Column::Id => entries.push(entry("id", owned())),
             Column::Expected => entries.push(entry("expected", owned())),
+            Column::Flaky => entries.push(entry("flaky", owned())),
             Column::Cluster => entries.push(entry("cluster", owned())),
             Column::Note => entries.push(entry("note", owned())),
             Column::Segment(key) => segment.push(entry(key, owned())),

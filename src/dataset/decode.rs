@@ -224,11 +224,7 @@ pub fn decode_case(
             Some(tags)
         },
     );
-    let must_pass = table.get("must_pass").and_then(|node| {
-        let must_pass = reader.boolean(node, "`must_pass`")?;
-        note_default(&mut explicit, "must_pass", !must_pass);
-        Some(must_pass)
-    });
+    let (must_pass, quarantined) = decode_standing(reader, &mut table, &mut explicit);
     let cluster = table
         .get("cluster")
         .and_then(|node| reader.nonempty(node, "`cluster`"));
@@ -252,12 +248,30 @@ pub fn decode_case(
         expected,
         segment: segment?,
         tags: tags?.into_iter().map(String::into_boxed_str).collect(),
-        must_pass: must_pass.unwrap_or(false),
+        must_pass,
+        quarantined,
         cluster: cluster.map(Into::into),
         scorers: scorers.unwrap_or_default().into(),
         note: note.map(Into::into),
         explicit_defaults: explicit.into(),
     })
+}
+
+/// Whether the case decides alone, and whether it has no say.
+fn decode_standing(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'_>,
+    explicit: &mut Vec<&'static str>,
+) -> (bool, bool) {
+    let must_pass = table.get("must_pass").and_then(|node| {
+        let must_pass = reader.boolean(node, "`must_pass`")?;
+        note_default(explicit, "must_pass", !must_pass);
+        Some(must_pass)
+    });
+    let quarantined = table
+        .get("flaky")
+        .and_then(|node| reader.word(node, "`flaky`", &[("quarantine", true)]));
+    (must_pass.unwrap_or(false), quarantined.unwrap_or(false))
 }
 
 fn decode_vars(
@@ -392,6 +406,30 @@ mod tests {
             from_csv.first().map(Case::to_json),
             from_jsonl.first().map(Case::to_json)
         );
+    }
+
+    #[test]
+    fn quarantine_reads_the_same_in_all_forms_and_changes_the_digest() {
+        let (cases, found) = jsonl(&[r#"{"id":"c1","flaky":"quarantine"}"#, r#"{"id":"c2"}"#]);
+        assert_eq!(found, "");
+        let quarantined: Vec<bool> = cases.iter().map(|case| case.quarantined).collect();
+        assert_eq!(quarantined, [true, false]);
+        let mut found = Diagnostics::new();
+        let mut decoder = Decoder::new("d.csv", &mut found);
+        decoder.csv("id,flaky\nc1,quarantine\nc2,\n", |_| None);
+        let from_csv = decoder.finish();
+        assert!(from_csv[0].quarantined && !from_csv[1].quarantined);
+        let mut decoder = Decoder::new("d.yaml", &mut found);
+        decoder.yaml(&Source::new(
+            "d.yaml",
+            "- {id: c1, flaky: quarantine}\n- {id: c2}\n",
+        ));
+        let digest = dataset_digest(&cases);
+        assert_eq!(dataset_digest(&decoder.finish()), digest);
+        let (plain, _) = jsonl(&[r#"{"id":"c1"}"#, r#"{"id":"c2"}"#]);
+        assert_ne!(dataset_digest(&plain), digest);
+        let (_, found) = jsonl(&[r#"{"id":"c1","flaky":true}"#, r#"{"id":"c2","flaky":"no"}"#]);
+        assert_eq!(found, "wrong-type@Some((1, 20)) unknown-word@Some((2, 20))");
     }
 
     #[test]

@@ -12,13 +12,14 @@ use crate::base::expression::{Expression, Given, Invalid};
 use crate::base::text;
 
 /// What an expression can name of a case.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "id",
     "vars",
     "expected",
     "segment",
     "tags",
     "must_pass",
+    "quarantined",
     "cluster",
 ];
 
@@ -101,6 +102,7 @@ impl Condition {
             segment => known(segment.as_ref()),
             tags => tags,
             must_pass => case.must_pass,
+            quarantined => case.quarantined,
             cluster => known(cluster.as_ref()),
         };
         match self.expression.eval(values).map_err(error)? {

@@ -246,6 +246,12 @@ impl Run {
             .unwrap_or_default()
     }
 
+    /// The cases that have a say in the gate, with their indices.
+    pub fn gated_cases(&self) -> impl Iterator<Item = (usize, &Case)> {
+        let cases = self.cases.iter().enumerate();
+        cases.filter(|(_, case)| !case.is_held_out())
+    }
+
     /// Sums over the calls of an arm.
     #[must_use]
     pub fn totals(&self, arm: Arm) -> CallTotals {

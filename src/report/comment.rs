@@ -107,8 +107,9 @@ fn is_news(report: &Report<'_>, mode: Mode) -> bool {
         (Mode::Auto, Verdict::Skipped) => false,
         (Mode::Auto, Verdict::Pass) => {
             let mut rows = report.ran().flat_map(|suite| &suite.table.rows);
-            let has_flip = rows
-                .any(|row| matches!(row.transition(), Transition::Regression | Transition::Fixed));
+            let has_flip = rows.any(|row| {
+                row.counts_as(Transition::Regression) || row.counts_as(Transition::Fixed)
+            });
             has_flip || !report.notes.is_empty()
         }
     }

@@ -241,6 +241,7 @@ impl SuiteReport<'_> {
             .map(|words| format!("Sample: {words}."));
         let notes = header.notes.iter().chain(&self.notes).cloned();
         let notes = notes.chain(words::corrected(self));
+        let notes = notes.chain(super::flaky::sentences(self));
         notes.chain(filter).chain(sample).collect()
     }
 

@@ -156,7 +156,12 @@ pub fn message(suite: &SuiteReport<'_>, index: usize, row: &CaseRow<'_>) -> Stri
             )
         }
     };
-    one_line(&message)
+    let lead = if row.is_held_out() {
+        "quarantined as flaky, in no rule: "
+    } else {
+        ""
+    };
+    one_line(&format!("{lead}{message}"))
 }
 
 /// A message on one line, as long as common readers show it.

@@ -178,8 +178,7 @@ pub fn write_outputs(
 
 fn cases(report: &Report<'_>, transition: Transition) -> usize {
     let rows = report.ran().flat_map(SuiteReport::rows);
-    rows.filter(|(_, row, _)| row.transition() == transition)
-        .count()
+    rows.filter(|(_, row, _)| row.counts_as(transition)).count()
 }
 
 /// What the command paid; unknown where one suite's part is.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::content::{ExitNote, Report, SuiteNote, SuiteOutcome, SuiteReport};
 use super::escape::JsonFormatter;
-use crate::analysis::position_bias;
+use crate::analysis::{flaky_cases, position_bias};
 use crate::record::Arm;
 
 mod arm;
@@ -130,6 +130,10 @@ struct Ran<'a> {
     preset: &'a str,
     notes: Vec<&'a str>,
     missing: Option<Missing>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quarantined: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flaky: Vec<Flaky<'a>>,
     family: Family,
     arms: arm::Arms<'a>,
     #[serde(serialize_with = "rules")]
@@ -174,6 +178,17 @@ struct Bias {
     second: u64,
 }
 
+/// A case whose repeats disagree on one side.
+#[derive(Serialize)]
+struct Flaky<'a> {
+    id: &'a str,
+    arm: &'static str,
+    passed: u32,
+    finished: u32,
+    pass_hat_k: Option<f64>,
+    pass_at_k: Option<f64>,
+}
+
 #[derive(Serialize)]
 struct Family {
     rules: usize,
@@ -203,6 +218,7 @@ impl<'a> Ran<'a> {
     fn of(suite: &'a SuiteReport<'a>) -> Self {
         let header = &suite.run.header;
         let decision = &suite.decision;
+        let held_out = suite.table.rows.iter().filter(|row| row.is_held_out());
         Self {
             name: &header.suite,
             title: &header.title,
@@ -246,6 +262,8 @@ impl<'a> Ran<'a> {
                 stopped: missing.stopped,
                 verdict_without: missing.without.as_str(),
             }),
+            quarantined: held_out.map(|row| row.id).collect(),
+            flaky: flaky(suite),
             family: Family {
                 rules: decision.family.rules,
                 could_fail: decision.family.could_fail,
@@ -293,6 +311,23 @@ fn judges<'a>(suite: &'a SuiteReport<'a>) -> Vec<Judge<'a>> {
             hash: judge.hash.to_string(),
             model: &judge.model,
         })
+        .collect()
+}
+
+fn flaky<'a>(suite: &'a SuiteReport<'a>) -> Vec<Flaky<'a>> {
+    let of_arm = |arm: Arm| {
+        let cases = flaky_cases(&suite.table, arm).into_iter();
+        cases.map(move |case| Flaky {
+            id: case.id,
+            arm: arm.as_str(),
+            passed: case.passed,
+            finished: case.finished,
+            pass_hat_k: case.pass_hat_k,
+            pass_at_k: case.pass_at_k,
+        })
+    };
+    of_arm(Arm::Baseline)
+        .chain(of_arm(Arm::Candidate))
         .collect()
 }
 

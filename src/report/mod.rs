@@ -9,6 +9,7 @@ pub mod contrast;
 pub mod escape;
 pub mod number;
 mod words;
+mod flaky;
 mod exhibit;
 mod method;
 pub mod json;

@@ -25,6 +25,7 @@ pub fn render(suite: &SuiteReport<'_>, index: usize, width: usize, marks: Marks)
     facts.extend(segments.map(|(key, value)| format!("{key}={value}")));
     facts.extend(case.tags.iter().map(|tag| format!("#{tag}")));
     facts.extend(row.must_pass.then(|| "must pass".to_owned()));
+    facts.extend(row.is_held_out().then(|| "quarantined as flaky".to_owned()));
     // Writing to a `String` can not fail.
     let _ = writeln!(sheet, "{}  ({})", row.id, facts.join(", "));
     let _ = writeln!(sheet, "{}\n", exhibit.message);

@@ -51,6 +51,7 @@ pub fn case(vector: &Value) -> Case {
         segment: Fields::default(),
         tags: Box::default(),
         must_pass: false,
+        quarantined: false,
         cluster: None,
         scorers: Box::default(),
         note: None,

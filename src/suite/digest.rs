@@ -67,6 +67,12 @@ pub fn resolved(suite: &Suite, referenced: &Referenced) -> Value {
     if let (Some(fields), Some(candidate)) = (resolved.as_object_mut(), &suite.candidate_model) {
         fields.insert("candidate_model".to_owned(), model(candidate, referenced));
     }
+    // A suite that quarantines nothing keeps the digest that it had before there was a quarantine.
+    let mut held_out: Vec<&str> = suite.quarantine.iter().map(|(id, _)| id.as_str()).collect();
+    held_out.sort_unstable();
+    if let Some(fields) = resolved.as_object_mut().filter(|_| !held_out.is_empty()) {
+        fields.insert("quarantine".to_owned(), json!(held_out));
+    }
     let trusted = json!(referenced.calibrations);
     if let Some(fields) = resolved.as_object_mut().filter(|_| trusted != json!({})) {
         fields.insert("calibrations".to_owned(), trusted);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::decode::{Reader, Table};
-use crate::base::{Diagnostics, Name, Node, Slug, Source, Span, yaml};
+use crate::base::{Diagnostics, Name, Node, Slug, Source, Span, text, yaml};
 use crate::chat::{AnswerFault, ModelSpec};
 use crate::dataset::Sample;
 use crate::score::ScorerSpec;
@@ -42,6 +42,8 @@ pub struct Suite {
     pub judge_models: Vec<ModelSpec>,
     /// Repeats of each case.
     pub repeat: u32,
+    /// Ids of cases known to be flaky, each with its place in the file.
+    pub quarantine: Vec<(String, Span)>,
     /// Faults of the answer that are scored instead of failing the trial.
     pub score_faults: Vec<AnswerFault>,
     /// The scorers, at least one.
@@ -164,7 +166,7 @@ fn decode_document(
     let repeat = table
         .get("repeat")
         .and_then(|node| reader.whole_u32(node, "`repeat`", 1));
-    let score_faults = decode_score_faults(reader, &mut table);
+    let (quarantine, score_faults) = decode_exceptions(reader, &mut table);
     let scorers = decode_scorers(reader, &mut table, schemas);
     let policy = Policy::decode(reader, table.get("policy"));
     table.finish(reader);
@@ -182,6 +184,7 @@ fn decode_document(
         candidate_model: None,
         judge_models: judges?,
         repeat: repeat.unwrap_or(1),
+        quarantine,
         score_faults,
         scorers: scorers?,
         policy: policy?,
@@ -271,6 +274,38 @@ fn decode_sample(reader: &mut Reader<'_>, node: &Node) -> Option<Sample> {
         size: size? as usize,
         by,
     })
+}
+
+/// What is taken otherwise than usual: known flaky cases, and faults that are scored.
+fn decode_exceptions(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'_>,
+) -> (Vec<(String, Span)>, Vec<AnswerFault>) {
+    let quarantine = decode_quarantine(reader, table);
+    (quarantine, decode_score_faults(reader, table))
+}
+
+fn decode_quarantine(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Vec<(String, Span)> {
+    let Some(node) = table.get("quarantine") else {
+        return Vec::new();
+    };
+    let mut ids: Vec<(String, Span)> = Vec::new();
+    for item in reader.list(node, "`quarantine`").unwrap_or_default() {
+        let Some(id) = reader.nonempty(item, "an item of `quarantine`") else {
+            continue;
+        };
+        if ids.iter().any(|(known, _)| known == id) {
+            let message = format!("`quarantine` names case `{}` twice", text::visible_line(id));
+            reader.error(
+                item.span,
+                "duplicate-case",
+                message,
+                "remove one of the two",
+            );
+        }
+        ids.push((id.to_owned(), item.span));
+    }
+    ids
 }
 
 fn decode_score_faults(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Vec<AnswerFault> {

@@ -5,6 +5,7 @@ pub mod digest;
 pub mod file;
 pub mod models;
 pub mod path;
+pub mod quarantine;
 pub mod validate;
 
 #[cfg(test)]

@@ -107,7 +107,12 @@ fn check_variables(
 }
 
 /// A finding at a case's line; the snippet shows the case's id.
-fn at_case(rule: &'static str, message: String, dataset: &str, case: &Case) -> Diagnostic {
+pub(super) fn at_case(
+    rule: &'static str,
+    message: String,
+    dataset: &str,
+    case: &Case,
+) -> Diagnostic {
     let line = usize::try_from(case.line).unwrap_or(1);
     let shown = format!(
         "{{\"id\": \"{}\", …}}",

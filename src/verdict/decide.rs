@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::calibration::Judges;
 use super::policy::{OnInconclusive, Policy};
+use super::quarantine::Quarantine;
 use super::reason::{self, Account};
 use super::rule::{Decision, FamilyNote, MissingNote, RuleVerdict, Verdict};
 use super::rules::missing::look;
@@ -87,12 +88,17 @@ pub fn decide(
     policy: &Policy,
     context: &DecisionContext<'_>,
 ) -> Decision {
+    let quarantine = Quarantine::of_table(table);
+    let broken = check(table, context.planned_trials).err();
+    let table = &*table.gated();
     let pairing = Pairing::new(table);
     let planned = table.rows.len() as u64;
     let missing = pairing.count(PairState::Missing);
     let offline = pairing.count(PairState::Offline);
     let stopped = pairing.count(PairState::Stopped);
-    let unusable = unusable(table, policy, context, missing);
+    let unusable = broken
+        .map(Unusable::Internal)
+        .or_else(|| unusable(table, policy, context, missing));
     if let Some(Unusable::Internal(_)) = unusable {
         return refused(policy, unusable, context);
     }
@@ -101,7 +107,7 @@ pub fn decide(
     let unanswered_offline = offline > 0 || has_unanswered_offline(table);
     let verdict = match outlook.verdict {
         _ if unusable.is_some() => Verdict::Error,
-        Verdict::Pass if unanswered_offline => Verdict::Inconclusive,
+        Verdict::Pass if unanswered_offline || quarantine.is_too_large() => Verdict::Inconclusive,
         verdict => verdict,
     };
     let note = MissingNote {
@@ -120,6 +126,7 @@ pub fn decide(
         unusable: unusable.as_ref(),
         repeated: pairing.repeated,
         unanswered_offline,
+        quarantine,
     };
     let mut rules = account.rules();
     if unusable.is_some() {
@@ -136,7 +143,9 @@ pub fn decide(
         rules,
         family: outlook.scenario.family,
         missing: (missing + offline + stopped > 0).then_some(note),
-        blocks_inconclusive: policy.on_inconclusive == OnInconclusive::Block || unanswered_offline,
+        blocks_inconclusive: policy.on_inconclusive == OnInconclusive::Block
+            || unanswered_offline
+            || quarantine.is_too_large(),
         preset: policy.preset.as_str(),
     }
 }
@@ -163,9 +172,6 @@ fn unusable(
     context: &DecisionContext<'_>,
     missing: u64,
 ) -> Option<Unusable> {
-    if let Err(what) = check(table, context.planned_trials) {
-        return Some(Unusable::Internal(what));
-    }
     if let Some(end) = context.ended {
         return Some(Unusable::Ended {
             word: end.reason.clone(),

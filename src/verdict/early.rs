@@ -195,6 +195,7 @@ mod tests {
                 segment: &tiers[index % 4],
                 cluster: None,
                 must_pass: false,
+                quarantined: false,
                 baseline: Some(if index < end {
                     cell(*baseline)
                 } else {

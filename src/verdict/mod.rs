@@ -7,6 +7,7 @@ pub mod drift;
 pub mod early;
 pub mod planning;
 pub mod policy;
+pub mod quarantine;
 mod reason;
 pub mod rehearsal;
 pub mod rule;
@@ -21,6 +22,7 @@ pub use policy::{
     EarlyStop, Limit, Metric, MetricRule, Mode, OnInconclusive, Policy, Preset, Require,
 };
 pub use policy::{SegmentPolicy, Statistic, TestChoice};
+pub use quarantine::Quarantine;
 pub use rehearsal::{Rehearsal, rehearse, rehearse_unchanged};
 pub use rule::{
     Decision, Estimate, FamilyNote, MissingNote, PairsTable, RuleResult, RuleVerdict, TestResult,

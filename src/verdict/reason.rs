@@ -8,6 +8,7 @@ mod rule;
 
 use super::decide::{DecisionContext, Unusable};
 use super::policy::Policy;
+use super::quarantine::Quarantine;
 use super::rule::{MissingNote, RuleResult, RuleVerdict, Verdict};
 use super::rules::scenario::{Part, Scenario};
 
@@ -24,6 +25,8 @@ pub(super) struct Account<'a> {
     pub repeated: bool,
     /// Whether an answer is missing that nothing could fetch offline: then no doubt is let through.
     pub unanswered_offline: bool,
+    /// What has no say in any rule.
+    pub quarantine: Quarantine,
 }
 
 impl Account<'_> {

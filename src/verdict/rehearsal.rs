@@ -167,6 +167,7 @@ fn relabelled<'r>(row: &'r CaseRow<'_>, name: &'r str, swapped: bool) -> CaseRow
         segment: row.segment,
         cluster: row.cluster.map(|_| name),
         must_pass: row.must_pass,
+        quarantined: row.quarantined,
         baseline: Some(baseline),
         candidate,
     }
@@ -198,6 +199,7 @@ mod tests {
             segment: &segment,
             cluster: None,
             must_pass: false,
+            quarantined: false,
             baseline: Some(cell(1, 1)),
             candidate: cell(u32::from(index >= flips), 1),
         });

@@ -5,6 +5,7 @@ mod examples;
 mod metrics;
 mod policy;
 mod properties;
+mod quarantine;
 mod simulation;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(super) struct Row {
     pub segment: Fields<Box<str>>,
     pub cluster: Option<String>,
     pub must_pass: bool,
+    pub quarantined: bool,
     pub baseline: ArmCell,
     pub candidate: ArmCell,
 }
@@ -102,6 +104,7 @@ pub(super) fn with_table<T>(rows: &[Row], repeat: u32, act: impl FnOnce(&CaseTab
                 segment: &row.segment,
                 cluster: row.cluster.as_deref(),
                 must_pass: row.must_pass,
+                quarantined: row.quarantined,
                 baseline: Some(row.baseline.clone()),
                 candidate: row.candidate.clone(),
             })

@@ -36,6 +36,7 @@ mod models;
 mod money;
 mod planning;
 mod postgres;
+mod quarantine;
 mod reference;
 mod registry;
 mod reports;

@@ -104,7 +104,7 @@ pub struct SelectArgs {
     /// Only cases of this segment (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]
     pub segment: Vec<String>,
-    /// Only cases for which this is true, over id, vars, expected, segment, tags, `must_pass`, cluster:
+    /// Only cases for which this is true, over id, vars, expected, segment, tags, `must_pass`, quarantined, cluster:
     /// `segment.tier == "pro" and vars.plan != "free"`.
     #[arg(short = 'E', long, value_name = "EXPR")]
     pub filter: Option<String>,

@@ -134,6 +134,7 @@ fn case(example: &Example) -> Case {
         segment: Fields::default(),
         tags: Box::default(),
         must_pass: false,
+        quarantined: false,
         cluster: None,
         scorers: Box::default(),
         note: None,

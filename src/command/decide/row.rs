@@ -25,6 +25,8 @@ pub(in crate::command) struct Row {
     pub cluster: Option<String>,
     /// Whether the candidate has to pass the case.
     pub must_pass: bool,
+    /// Whether it was kept out of the gate, being known to be flaky.
+    pub quarantined: bool,
     /// What the answer cost.
     pub cost_usd: Option<f64>,
     /// How long it took.

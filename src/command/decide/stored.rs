@@ -69,6 +69,7 @@ fn row(case: &Case, content: Digest, trial: &TrialRecord, repeat: u32) -> Row {
             .collect(),
         cluster: case.cluster.as_deref().map(str::to_owned),
         must_pass: case.must_pass,
+        quarantined: case.quarantined,
         cost_usd: trial.answer.cost_usd.get(),
         latency_ms: trial.latency_ms.get(),
         input_tokens: trial.usage.input_tokens.get(),

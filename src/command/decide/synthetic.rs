@@ -96,6 +96,7 @@ fn case(pair: &Pair, keys: &mut HashMap<String, Arc<str>>) -> Case {
         segment: Fields::new(segment),
         tags: Box::default(),
         must_pass: rows(pair).any(|row| row.must_pass),
+        quarantined: rows(pair).any(|row| row.quarantined),
         cluster: rows(pair).find_map(|row| row.cluster.as_deref().map(Into::into)),
         scorers: Box::default(),
         note: None,

@@ -34,6 +34,7 @@ fn case() -> Case {
         segment: Fields::default(),
         tags: Box::default(),
         must_pass: false,
+        quarantined: false,
         cluster: None,
         scorers: Box::default(),
         note: None,

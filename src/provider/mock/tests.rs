@@ -25,6 +25,7 @@ fn case(id: &str, expected: Value, vars: &Value) -> Case {
         segment: Fields::new(vec![("tier".into(), "enterprise".into())]),
         tags: Box::new(["smoke".into()]),
         must_pass: false,
+        quarantined: false,
         cluster: None,
         scorers: Box::default(),
         note: None,

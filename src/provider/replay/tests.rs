@@ -46,6 +46,7 @@ fn ask(
         segment: crate::base::Fields::default(),
         tags: Box::default(),
         must_pass: false,
+        quarantined: false,
         cluster: None,
         scorers: Box::default(),
         note: None,

@@ -58,20 +58,23 @@ enum Kind {
     Fixed,
     Known,
     Missing,
+    Quarantined,
     Kept,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Lost,
         Self::Fixed,
         Self::Known,
         Self::Missing,
+        Self::Quarantined,
         Self::Kept,
     ];
 
     fn of(row: &CaseRow<'_>) -> Self {
         match row.transition() {
+            _ if row.is_held_out() => Self::Quarantined,
             _ if markdown::is_lost(row) => Self::Lost,
             Transition::Fixed => Self::Fixed,
             Transition::KnownFailure => Self::Known,
@@ -87,6 +90,7 @@ impl Kind {
             Self::Fixed => ("fixed", "Fixed", "Fixed"),
             Self::Known => ("known", "Fail on both", "Fail on both"),
             Self::Missing => ("missing", "Without a result", "Without a result"),
+            Self::Quarantined => ("quarantined", "Quarantined", "Quarantined"),
             Self::Kept => ("kept", "Pass on both", "Pass"),
         }
     }

@@ -6,6 +6,7 @@ const KINDS = {
   fixed: ["pass", "✓ fixed", "✓ fixed"],
   known: ["quiet", "✕ fails on both", "✕ fails"],
   missing: ["undecided", "! no result", "! no result"],
+  quarantined: ["quiet", "~ quarantined", "~ quarantined"],
   kept: ["quiet", "✓ passes on both", "✓ passes"],
 };
 const CHUNK = 60;

@@ -130,7 +130,7 @@ pub fn figures(suite: &SuiteReport<'_>) -> String {
         let rows = suite.table.rows.iter().filter(|row| wanted(row));
         number::count(Some(rows.count() as u64))
     };
-    let is = |transition| move |row: &crate::analysis::CaseRow<'_>| row.transition() == transition;
+    let is = |transition| move |row: &crate::analysis::CaseRow<'_>| row.counts_as(transition);
     let mut figures = vec![("Cases", count(&|_| true))];
     if suite.table.has_baseline {
         figures.push(("Lost", count(&is(Transition::Regression))));
@@ -140,6 +140,10 @@ pub fn figures(suite: &SuiteReport<'_>) -> String {
         figures.push(("Fail", count(&markdown::is_lost)));
     }
     figures.push(("Without a result", count(&is(Transition::Missing))));
+    let held_out = suite.table.rows.iter().filter(|row| row.is_held_out());
+    if held_out.count() > 0 {
+        figures.push(("Quarantined", count(&|row| row.is_held_out())));
+    }
     if suite.run.header.repeat > 1 {
         figures.push(("Repeats", suite.run.header.repeat.to_string()));
         figures.push(("Flaky", count(&|row| row.candidate.is_flaky())));

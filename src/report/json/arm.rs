@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use crate::analysis::ArmSummary;
+use crate::analysis::{ArmSummary, reliability};
 use crate::record::{Arm, ArmHeader};
 use crate::report::content::SuiteReport;
 
@@ -18,7 +18,7 @@ impl Serialize for Arms<'_> {
         for arm in [Arm::Baseline, Arm::Candidate] {
             if let Some(summary) = self.0.arm(arm) {
                 let header = self.0.run.header.arm(arm);
-                arms.serialize_entry(arm.as_str(), &ArmEntry::of(summary, header))?;
+                arms.serialize_entry(arm.as_str(), &ArmEntry::of(self.0, summary, header))?;
             }
         }
         arms.end()
@@ -39,6 +39,8 @@ struct ArmEntry<'a> {
     answer_faults: BTreeMap<&'static str, u64>,
     errors: BTreeMap<&'static str, u64>,
     pass_rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reliability: Option<Reliable>,
     ci: Option<Interval>,
     usage: Usage,
     cost_usd: Option<f64>,
@@ -71,6 +73,15 @@ struct Usage {
     cached_input_tokens: Option<u64>,
 }
 
+/// How sure an arm passes over its repeats.
+#[derive(Serialize)]
+struct Reliable {
+    k: u32,
+    pass_hat_k: f64,
+    pass_at_k: f64,
+    cases: u64,
+}
+
 #[derive(Serialize)]
 struct Latency {
     p50: Option<f64>,
@@ -78,7 +89,7 @@ struct Latency {
 }
 
 impl<'a> ArmEntry<'a> {
-    fn of(summary: &'a ArmSummary, header: Option<&'a ArmHeader>) -> Self {
+    fn of(suite: &SuiteReport<'_>, summary: &'a ArmSummary, header: Option<&'a ArmHeader>) -> Self {
         let words = summary.answer_faults.iter();
         let answer_faults = words.map(|(fault, count)| (fault.as_str(), *count));
         let classes = summary.errors.iter();
@@ -96,6 +107,12 @@ impl<'a> ArmEntry<'a> {
             answer_faults: answer_faults.collect(),
             errors: errors.collect(),
             pass_rate: summary.pass_rate,
+            reliability: reliability(&suite.table, summary.arm).map(|found| Reliable {
+                k: found.k,
+                pass_hat_k: found.pass_hat_k,
+                pass_at_k: found.pass_at_k,
+                cases: found.cases,
+            }),
             ci: summary.ci.map(|ci| Interval {
                 low: ci.low,
                 high: ci.high,

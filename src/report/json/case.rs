@@ -17,6 +17,7 @@ pub struct CaseEntry<'a> {
     segment: Value,
     transition: &'static str,
     must_pass: bool,
+    quarantined: bool,
     cluster: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     baseline: Option<Side>,
@@ -91,6 +92,7 @@ impl<'a> CaseEntry<'a> {
             segment: Value::Object(segment.collect()),
             transition: row.transition().as_str(),
             must_pass: row.must_pass,
+            quarantined: row.is_held_out(),
             cluster: row.cluster,
             baseline: baseline.map(|cell| side(suite, index, Arm::Baseline, cell)),
             candidate: side(suite, index, Arm::Candidate, &row.candidate),

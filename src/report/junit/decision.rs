@@ -8,11 +8,12 @@ use super::count::{Counts, seconds};
 use super::group::{Names, part};
 use super::mark::{self, Mark};
 use super::xml::Xml;
+use crate::analysis::reliability;
 use crate::record::Arm;
 use crate::report::content::{Report, SuiteOutcome, SuiteReport};
 use crate::report::exhibit::one_line;
 use crate::report::{number, words};
-use crate::verdict::{RuleResult, RuleVerdict, Verdict};
+use crate::verdict::{Quarantine, RuleResult, RuleVerdict, Verdict};
 
 /// Counts the rules of a suite.
 pub fn count(outcome: &SuiteOutcome<'_>) -> Counts {
@@ -248,8 +249,22 @@ fn properties(suite: &SuiteReport<'_>) -> Vec<(String, Option<String>)> {
         ("seed", Some(header.seed.to_string())),
         ("run_id", Some(header.run_id.to_string())),
     ]
+    .into_iter()
+    .chain(steadiness(suite))
     .map(|(name, value)| (format!("gate.{name}"), value))
-    .into()
+    .collect()
+}
+
+/// How reliable the candidate is over its repeats, and how many cases are kept out for that.
+fn steadiness(suite: &SuiteReport<'_>) -> [(&'static str, Option<String>); 3] {
+    let reliable = reliability(&suite.table, Arm::Candidate);
+    let held_out = Quarantine::of_table(&suite.table).cases;
+    let number = |value: Option<f64>| value.map(|value| value.to_string());
+    [
+        ("pass_hat_k", number(reliable.map(|found| found.pass_hat_k))),
+        ("pass_at_k", number(reliable.map(|found| found.pass_at_k))),
+        ("quarantined", (held_out > 0).then(|| held_out.to_string())),
+    ]
 }
 
 /// Tokens of questions and answers; unknown where one is.

@@ -22,6 +22,9 @@ pub enum Mark<'a> {
     Skipped(&'a str),
 }
 
+/// The type of a case that is kept out of the gate.
+pub const QUARANTINED: &str = "quarantined";
+
 /// What a case is.
 pub fn of_case(
     suite: &SuiteReport<'_>,
@@ -37,6 +40,9 @@ pub fn of_case(
             Mark::Failure(kind)
         }
     };
+    if row.is_held_out() {
+        return Mark::Skipped(QUARANTINED);
+    }
     match row.transition() {
         Transition::Kept | Transition::Fixed => Mark::Passed,
         Transition::New if row.candidate.pass() == Some(true) => Mark::Passed,

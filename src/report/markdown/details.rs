@@ -4,6 +4,7 @@ use super::{folded, method};
 use crate::analysis::Transition;
 use crate::report::content::SuiteReport;
 use crate::report::escape::{markdown, markdown_code};
+use crate::report::flaky;
 use crate::report::number;
 use crate::report::words;
 use std::fmt::Write as _;
@@ -26,26 +27,37 @@ pub enum Detail {
     KnownFailures,
     /// Cases without a result.
     Missing,
+    /// Cases kept out of the gate.
+    Quarantined,
+    /// Cases whose repeats disagree.
+    Flaky,
     /// Tests, digests, seed.
     Method,
 }
 
 impl Detail {
     /// All of them, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Segments,
         Self::Cost,
         Self::Latency,
         Self::Fixed,
         Self::KnownFailures,
         Self::Missing,
+        Self::Quarantined,
+        Self::Flaky,
         Self::Method,
     ];
 
     /// Whether it is the same for two runs of one plan with equal answers.
     pub fn is_lasting(self) -> bool {
         match self {
-            Self::Segments | Self::Fixed | Self::KnownFailures | Self::Missing => true,
+            Self::Segments
+            | Self::Fixed
+            | Self::KnownFailures
+            | Self::Missing
+            | Self::Quarantined
+            | Self::Flaky => true,
             Self::Cost | Self::Latency | Self::Method => false,
         }
     }
@@ -58,6 +70,8 @@ impl Detail {
             Self::Fixed => "Fixed",
             Self::KnownFailures => "Known failures",
             Self::Missing => "Without a result",
+            Self::Quarantined => "Quarantined",
+            Self::Flaky => "Flaky",
             Self::Method => "Method and digests",
         }
     }
@@ -71,6 +85,8 @@ impl Detail {
             Self::Fixed => cases(suite, Transition::Fixed),
             Self::KnownFailures => cases(suite, Transition::KnownFailure),
             Self::Missing => cases(suite, Transition::Missing),
+            Self::Quarantined => list(flaky::quarantined(suite)),
+            Self::Flaky => list(flaky::flaky(suite)),
             Self::Method => method::render(suite),
         };
         if body.is_empty() {
@@ -137,11 +153,7 @@ fn latency(suite: &SuiteReport<'_>) -> String {
 }
 
 fn cases(suite: &SuiteReport<'_>, transition: Transition) -> String {
-    let rows = || {
-        suite
-            .rows()
-            .filter(|(_, row, _)| row.transition() == transition)
-    };
+    let rows = || suite.rows().filter(|(_, row, _)| row.counts_as(transition));
     let ids: Vec<String> = rows()
         .take(MAX_CASES)
         .map(|(_, row, _)| markdown_code(row.id))
@@ -156,4 +168,17 @@ fn cases(suite: &SuiteReport<'_>, transition: Transition) -> String {
         String::new()
     };
     format!("{}{more}\n", ids.join(", "))
+}
+
+/// Cases with what is said of each, one a line.
+fn list(cases: Vec<(&str, String)>) -> String {
+    let more = cases.len().saturating_sub(MAX_CASES);
+    let mut text = String::new();
+    for (id, what) in cases.into_iter().take(MAX_CASES) {
+        let _ = writeln!(text, "- {}: {}", markdown_code(id), markdown(&what));
+    }
+    if more > 0 {
+        let _ = writeln!(text, "\nAnd {more} more.");
+    }
+    text
 }

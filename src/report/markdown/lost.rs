@@ -15,6 +15,9 @@ const MOST: usize = 10;
 /// Whether a case is lost: passed before and fails, or fails with nothing to compare.
 #[must_use]
 pub fn is_lost(row: &CaseRow<'_>) -> bool {
+    if row.is_held_out() {
+        return false;
+    }
     match row.transition() {
         Transition::Regression => true,
         Transition::New => row.candidate.pass() == Some(false),

@@ -37,6 +37,7 @@ pub fn case(id: &str, line: u32, tier: Option<&str>, ticket: &str) -> Case {
         segment: Fields::new(segment.into_iter().collect()),
         tags: Box::default(),
         must_pass: id == "c-2",
+        quarantined: false,
         cluster: None,
         scorers: Box::default(),
         note: None,
@@ -215,6 +216,7 @@ pub fn table(run: &Run) -> CaseTable<'_> {
         segment: &case.segment,
         cluster: case.cluster.as_deref(),
         must_pass: case.must_pass,
+        quarantined: case.quarantined,
         baseline: run.is_comparison().then(|| cell(run, index, Arm::Baseline)),
         candidate: cell(run, index, Arm::Candidate),
     });

@@ -232,6 +232,9 @@ impl Account<'_> {
         }
         let offline = self.missing.offline;
         let undecided = self.deciding();
+        if undecided.is_none() && self.quarantine.is_too_large() {
+            return format!("{}, too many to pass.", self.quarantine.phrase());
+        }
         if undecided.is_none() && self.missing.missing > 0 && !self.is_offline_alone() {
             return format!("{}.", self.missing_sentence());
         }

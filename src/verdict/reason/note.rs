@@ -14,6 +14,9 @@ use crate::verdict::rules::scenario::Part;
 /// How the sentence begins that says that an undecided gate blocks.
 const BLOCKS: &str = "This is not a pass, and it blocks";
 
+/// What a quarantine that is too large asks for.
+const FEWER: &str = "with more than 20 % of the cases kept out nothing passes";
+
 impl Decision {
     /// The same decision for a command that was told to block on nothing: no sentence says that it
     /// blocks.
@@ -162,6 +165,9 @@ impl Account<'_> {
     }
 
     fn blocking_note(&self) -> String {
+        if self.quarantine.is_too_large() {
+            return format!("{BLOCKS} ({}, exit 4): {FEWER}.", self.quarantine.phrase());
+        }
         if !self.scenario.decides() && !self.unanswered_offline {
             return "This is not a pass. With `min_pass_rate` in the policy or `must_pass: true` on a \
                     case, `gate run` decides."
