@@ -32,11 +32,29 @@ pub fn xml_text(text: &str) -> Cow<'_, str> {
             }
             '\n' | '\t' => clean.push(c),
             '\u{fffe}' | '\u{ffff}' => clean.push(REPLACEMENT),
-            c if c.is_control() => clean.push(REPLACEMENT),
+            c if c.is_control() || is_deceptive(c) => clean.push(REPLACEMENT),
             c => clean.push(c),
         }
     }
     Cow::Owned(clean)
+}
+
+/// Text of an element, already clean, as XML: what would be a command to the runner of a workflow in
+/// whose log the file is printed is written by references, which every reader of XML undoes.
+#[must_use]
+pub fn xml_content(text: &str) -> String {
+    let mut content = String::with_capacity(text.len() + 16);
+    for line in text.split_inclusive('\n') {
+        let shown = quick_xml::escape::escape(line);
+        let begins = shown.len() - shown.trim_start().len();
+        let (space, rest) = shown.split_at_checked(begins).unwrap_or(("", &shown));
+        content.push_str(space);
+        match rest.strip_prefix("::") {
+            Some(rest) => content.extend(["&#58;:", &rest.replace("##[", "##&#91;")]),
+            None => content.push_str(&rest.replace("##[", "##&#91;")),
+        }
+    }
+    content
 }
 
 /// Whether a text is one line of printable ASCII.
@@ -174,6 +192,8 @@ pub fn markdown_code(text: &str) -> String {
 #[must_use]
 pub fn markdown_block(text: &str) -> String {
     let shown = terminal(text).replace('@', "@\u{200b}");
+    // The file may be printed in a workflow's log, whose runner reads each line.
+    let shown = workflow_lines(&shown);
     let fence = "`".repeat(longest_run(&shown).max(2) + 1);
     let end = if shown.ends_with('\n') { "" } else { "\n" };
     format!("{fence}text\n{shown}{end}{fence}\n")

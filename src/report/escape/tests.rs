@@ -146,3 +146,17 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
     }
 }
+
+#[test]
+fn a_file_printed_in_a_workflow_holds_no_command() {
+    let hostile = "a\n::error file=x::y\n  ::add-mask::z\n##[group]g\n&lt;";
+    let content = xml_content(hostile);
+    for text in [markdown_block(hostile), content.clone()] {
+        for line in text.lines() {
+            assert!(!line.trim_start().starts_with("::"), "{line}");
+            assert!(!line.contains("##["), "{line}");
+        }
+    }
+    let back = quick_xml::escape::unescape(&content).unwrap();
+    assert_eq!(back, hostile);
+}

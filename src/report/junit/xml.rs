@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use crate::report::escape::{cut_middle, xml_line, xml_text};
+use crate::report::escape::{cut_middle, xml_content, xml_line, xml_text};
 
 /// The largest text of one element.
 const TEXT_LIMIT: usize = 64 * 1024 - 64;
@@ -70,8 +70,9 @@ impl<'a> Xml<'a> {
         self.start(name, attributes)?;
         let text = xml_text(text);
         let text = cut_middle(&text, TEXT_LIMIT);
+        let content = xml_content(&text);
         self.writer
-            .write_event(Event::Text(BytesText::new(&text)))?;
+            .write_event(Event::Text(BytesText::from_escaped(content)))?;
         self.end(name)
     }
 
