@@ -4,7 +4,6 @@
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    clippy::disallowed_methods,
     reason = "a bench: what goes wrong ends it, and its result is what it prints"
 )]
 

@@ -5,13 +5,14 @@ use super::error::CommandError;
 use super::failed;
 use super::matrix;
 use super::outcome::{Outcome, SuiteResult};
-use super::prepare::Wanted;
+use super::prepare::{self, Wanted};
 use super::project::Project;
 use super::run::{self, Flags, Hooks, Over};
 use super::selection::{self, Pair};
 use super::suites;
 use super::tenants;
-use super::versions::Versions;
+use super::versions::{Resolved, Versions};
+use crate::dataset::Filter;
 use crate::record::Arm;
 use crate::registry::reference::VersionRef;
 use crate::report::content::SuiteNote;
@@ -122,6 +123,7 @@ async fn compare_suite(
         ));
     }
     if let Some(why) = pair.nothing_to_do() {
+        check(project, &suite, &pair.candidate)?;
         let message = format!("{why}{}", other_changes(project, &suite));
         outcome.suites.push(skipped(&suite, &message));
         return Ok(());
@@ -142,6 +144,24 @@ async fn compare_suite(
         };
         let result = Box::pin(run::one(project, &wanted, flags, hooks, outcome)).await?;
         outcome.suites.push(result);
+    }
+    Ok(())
+}
+
+/// Checks a suite that has nothing to compare: a change that breaks its data must not stay unseen.
+fn check(project: &Project, suite: &Suite, candidate: &Resolved) -> Result<(), CommandError> {
+    let filter = Filter::default();
+    for model in suite.models.iter().take(1) {
+        let wanted = Wanted {
+            command: "lint",
+            suite,
+            model,
+            arms: vec![(Arm::Candidate, candidate.clone())],
+            filter: &filter,
+            shard: None,
+            allow_empty: true,
+        };
+        prepare::prepare(project, &wanted)?;
     }
     Ok(())
 }

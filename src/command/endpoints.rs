@@ -28,6 +28,8 @@ pub struct Endpoints<'p> {
     /// Rules files and cassettes that are wrong, and were said to be.
     refused: BTreeSet<String>,
     sends: bool,
+    /// The first key that is not there: said once all else is checked, and only where something is sent.
+    pub missing_key: Option<CommandError>,
     /// The digests of rules files and cassettes, by path.
     pub files: BTreeMap<String, Digest>,
     prices: PriceTable,
@@ -42,6 +44,7 @@ impl<'p> Endpoints<'p> {
             made: BTreeMap::new(),
             refused: BTreeSet::new(),
             sends: true,
+            missing_key: None,
             files: BTreeMap::new(),
             prices: PriceTable::builtin(),
         }
@@ -164,7 +167,10 @@ impl<'p> Endpoints<'p> {
         }
         let source = match self.project.read(path, MAX_RULES) {
             Ok(source) => source,
-            Err(error) => return missing(suite, spec, "rules", &error, diagnostics),
+            Err(error) => {
+                self.refused.insert(path.clone());
+                return missing(suite, spec, "rules", &error, diagnostics);
+            }
         };
         let Some(rules) = MockRules::decode(&source, diagnostics) else {
             self.refused.insert(path.clone());
@@ -190,7 +196,10 @@ impl<'p> Endpoints<'p> {
         let opened = self.project.root.resolve(path).map_err(CommandError::from);
         let file = match opened.and_then(|full| fs::open(&full).map_err(CommandError::from)) {
             Ok(file) => file,
-            Err(error) => return Ok(missing(suite, spec, "cassette", &error, diagnostics)),
+            Err(error) => {
+                self.refused.insert(path.clone());
+                return Ok(missing(suite, spec, "cassette", &error, diagnostics));
+            }
         };
         let mut decoder = CassetteDecoder::new(path.clone(), diagnostics);
         for (line, number) in BufReader::new(file).lines().zip(1u32..) {
@@ -278,7 +287,7 @@ impl<'p> Endpoints<'p> {
         })
     }
 
-    fn remote(&self, spec: &ModelSpec) -> Result<Transport, CommandError> {
+    fn remote(&mut self, spec: &ModelSpec) -> Result<Transport, CommandError> {
         let provider = spec.provider;
         let base_url = spec
             .base_url
@@ -308,19 +317,22 @@ impl<'p> Endpoints<'p> {
 
     /// What lets a model's requests in, and what keeps it out of every text.
     fn auth(
-        &self,
+        &mut self,
         spec: &ModelSpec,
         base_url: &str,
         codec: &dyn Codec,
     ) -> Result<(Auth, Redactor), CommandError> {
         let asks = self.sends && !self.project.settings.offline;
         let keys = if asks {
-            access::keys(self.project, spec, base_url)?
+            access::keys(self.project, spec, base_url).unwrap_or_else(|missing| {
+                self.missing_key.get_or_insert(missing);
+                None
+            })
         } else {
             None
         };
         let Some(keys) = keys else {
-            let key = self.key(spec, base_url)?;
+            let key = self.key(spec, base_url);
             let redactor = Redactor::new(key.iter());
             let header = key.map(|key| codec.auth(spec, &key));
             return Ok((header.map_or(Auth::Open, Auth::Key), redactor));
@@ -346,20 +358,16 @@ impl<'p> Endpoints<'p> {
 
     /// The key of a model. On this machine a key is optional unless the suite names its variable;
     /// offline nothing is sent, so none is needed.
-    fn key(&self, spec: &ModelSpec, base_url: &str) -> Result<Option<Secret>, CommandError> {
+    fn key(&mut self, spec: &ModelSpec, base_url: &str) -> Option<Secret> {
         let loopback = http::is_loopback_url(base_url);
         let variable = match &spec.api_key_env {
             Some(named) => named.as_str(),
-            None if loopback => return Ok(None),
-            None => match spec.provider.default_key_variable() {
-                Some(variable) => variable,
-                None => return Ok(None),
-            },
+            None if loopback => return None,
+            None => spec.provider.default_key_variable()?,
         };
-        match self.project.secret(variable) {
-            Some(key) => Ok(Some(key)),
-            None if self.project.settings.offline || !self.sends => Ok(None),
-            None => Err(CommandError::infra(
+        let key = self.project.secret(variable);
+        if key.is_none() && self.sends && !self.project.settings.offline {
+            let missing = CommandError::infra(
                 "auth",
                 format!(
                     "model `{}` needs a key, and {variable} is not set",
@@ -368,8 +376,10 @@ impl<'p> Endpoints<'p> {
                 Some(&format!(
                     "set {variable} in the environment, or use --offline to answer from the cache"
                 )),
-            )),
+            );
+            self.missing_key.get_or_insert(missing);
         }
+        key
     }
 }
 

@@ -56,12 +56,14 @@ pub struct Prepared {
     pub job: Job,
     /// Warnings about the user's files.
     pub warnings: Diagnostics,
+    /// The key that is not there, for whoever wants to send.
+    pub missing_key: Option<CommandError>,
 }
 
 /// Reads and checks everything that a run needs.
 ///
 /// # Errors
-/// All findings together; a filter that matches nothing; a key that is missing.
+/// All findings together; a filter that matches nothing.
 pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared>, CommandError> {
     let mut material = read(project, wanted)?;
     let total = material.data.cases.len();
@@ -74,12 +76,14 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
     material.calibrations = calibrations(project, wanted, &cases, &material)?;
     let header = header::header(project, wanted, &cases, total, words, &mut material);
     let warnings = std::mem::take(&mut material.warnings);
+    let missing_key = material.endpoints.missing_key.take();
     let job = job::job(wanted, &cases, material)?;
     Ok(Some(Prepared {
         header,
         cases,
         job,
         warnings,
+        missing_key,
     }))
 }
 
@@ -138,22 +142,7 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
     check::references(suite, all, &judges, &mut found);
     check::early_stop(suite, all, &mut found);
     check::opponent(wanted, &mut found);
-    let mut endpoints = if wanted.command == "lint" {
-        Endpoints::unasked(project)
-    } else {
-        Endpoints::new(project)
-    };
-    // Those that are asked first: who is asked and also has stored answers needs a key.
-    for judge in judges.values() {
-        endpoints.get(suite, &judge.model, &mut found)?;
-    }
-    let asked = wanted.arms.iter().filter(|(_, arm)| arm.stored.is_none());
-    for (arm, _) in asked {
-        endpoints.get(suite, model_of(wanted, *arm), &mut found)?;
-    }
-    for (arm, _) in &wanted.arms {
-        endpoints.get_unasked(suite, model_of(wanted, *arm), &mut found)?;
-    }
+    let mut endpoints = asked(project, wanted, &judges, &mut found)?;
     let endpoint = endpoints.get_unasked(suite, wanted.model, &mut found)?;
     let scorers = suite.scorers.iter().chain(own.values().flatten());
     embedders::load(&mut endpoints, suite, scorers, &mut found)?;
@@ -195,6 +184,33 @@ fn calibrations(
     };
     let referenced = material.referenced();
     known::of_suite(project, suite, &material.judges, &uses, &referenced, untold)
+}
+
+/// The endpoints of judges and arms. Those that are asked come first: who is asked and also has stored
+/// answers needs a key.
+fn asked<'p>(
+    project: &'p Project,
+    wanted: &Wanted<'_>,
+    judges: &BTreeMap<String, ChosenJudge>,
+    found: &mut Diagnostics,
+) -> Result<Endpoints<'p>, CommandError> {
+    let suite = wanted.suite;
+    let mut endpoints = if wanted.command == "lint" {
+        Endpoints::unasked(project)
+    } else {
+        Endpoints::new(project)
+    };
+    for judge in judges.values() {
+        endpoints.get(suite, &judge.model, found)?;
+    }
+    let asked = wanted.arms.iter().filter(|(_, arm)| arm.stored.is_none());
+    for (arm, _) in asked {
+        endpoints.get(suite, model_of(wanted, *arm), found)?;
+    }
+    for (arm, _) in &wanted.arms {
+        endpoints.get_unasked(suite, model_of(wanted, *arm), found)?;
+    }
+    Ok(endpoints)
 }
 
 /// The cases of the run; `None` where a filter may match nothing, and does.

@@ -331,8 +331,15 @@ pub async fn carry_out(
     hooks: &mut Hooks<'_>,
 ) -> Result<Carried, CommandError> {
     let Prepared {
-        header, cases, job, ..
+        header,
+        cases,
+        job,
+        missing_key,
+        ..
     } = prepared;
+    if let Some(missing) = missing_key {
+        return Err(missing);
+    }
     batch::check(project, &job, &header)?;
     project.prepare_state()?;
     let now = project.clock.now();

@@ -159,3 +159,34 @@ fn a_changed_definition_is_named_at_the_head_of_the_result() {
         .prints("gate definition changed: fixtures/label.jsonl");
     assert!(sandbox.read("out.md").contains("gate definition changed"));
 }
+
+#[test]
+fn a_change_that_empties_the_data_is_not_skipped_over() {
+    let sandbox = Sandbox::smallest();
+    std::fs::remove_file(sandbox.path("prompts/label/v1.yaml")).unwrap();
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-qm", "first"]);
+    sandbox.write("fixtures/label.jsonl", "");
+    sandbox
+        .gate(&["compare", "--changed-since", "HEAD"])
+        .exits(2)
+        .says("fixtures/label.jsonl");
+}
+
+#[test]
+fn a_missing_key_is_said_last_and_only_where_something_is_sent() {
+    let sandbox = Sandbox::remote("https://api.openai.com/v1", 3, "");
+    sandbox
+        .gate(&["compare", "v1", "v2"])
+        .exits(3)
+        .says("OPENAI_API_KEY is not set");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--case", "nope"])
+        .exits(2)
+        .says("no case of suite");
+    sandbox
+        .gate(&["compare", "v1", "v2", "--dry-run"])
+        .exits(0)
+        .prints("6 requests to send");
+}

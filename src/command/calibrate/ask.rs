@@ -110,6 +110,7 @@ pub fn prepare<'p>(
         cases,
         job,
         warnings,
+        missing_key: endpoints.missing_key.take(),
     };
     Ok((prepared, endpoints))
 }

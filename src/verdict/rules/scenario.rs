@@ -299,7 +299,11 @@ impl Scenario<'_> {
                 .must_pass
                 .as_ref()
                 .map(|found| self.unless_barred(found.verdict())),
-            Part::Judge(index) => self.judges.get(index).map(JudgeCheck::verdict),
+            // A judge that is fit says nothing about the candidate.
+            Part::Judge(index) => {
+                let verdict = self.judges.get(index).map(JudgeCheck::verdict);
+                verdict.filter(|verdict| *verdict != RuleVerdict::Pass)
+            }
             Part::Rate => None,
             Part::Floor => self
                 .floor
