@@ -47,7 +47,7 @@ pub fn position_bias(run: &Run) -> Vec<PositionBias> {
         match position {
             Position::First => bias.first += 1,
             Position::Second => bias.second += 1,
-            Position::Neither => {}
+            Position::OneOrder | Position::Neither => {}
         }
     }
     found.into_values().collect()

@@ -126,13 +126,18 @@ impl Judge {
         &self.version
     }
 
+    /// Whether it compares two answers.
+    #[must_use]
+    pub fn compares(&self) -> bool {
+        self.version.variable("first").is_some()
+    }
+
     /// Checks that a scorer gives the judge what it requires, and nothing that it does not use.
     ///
     /// # Errors
     /// The first of them that is lacking or of no use.
     pub fn check(&self, spec: &JudgeSpec) -> Result<(), JudgeFault> {
-        let compares = self.version.variable("first").is_some();
-        match (compares, spec.form == VerdictForm::Preference) {
+        match (self.compares(), spec.form == VerdictForm::Preference) {
             (true, false) => {
                 return Err(JudgeFault::OtherAnswers(
                     "the judge compares two answers, which only `pairwise` gives",

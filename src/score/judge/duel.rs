@@ -2,6 +2,8 @@
 //! else is a tie. An order that decides by itself is the judge's position bias (Zheng et al. 2023,
 //! arXiv:2306.05685, section 3.4).
 
+use serde::{Deserialize, Serialize};
+
 use super::super::answer::{MAX_REASON, Part, Score};
 use super::form::Preference;
 use crate::base::text;
@@ -19,14 +21,27 @@ pub struct Duel {
 }
 
 /// The place that a judge chose in both orders, whichever answer stood there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Position {
     /// Both times the first.
     First,
     /// Both times the second.
     Second,
-    /// No place: the orders agree, or one of them saw a tie.
+    /// None: the orders disagree, but one of them saw a tie.
+    OneOrder,
+    /// None: the orders agree.
     Neither,
+}
+
+impl Position {
+    /// The words in files.
+    pub const WORDS: &'static [(&'static str, Self)] = &[
+        ("first", Self::First),
+        ("second", Self::Second),
+        ("one-order", Self::OneOrder),
+        ("neither", Self::Neither),
+    ];
 }
 
 /// The side whose score is asked for.
@@ -66,8 +81,10 @@ impl Duel {
         let (score, word) = match (all(1.0), all(0.0), self.position()) {
             (true, ..) => (1.0, "better in both orders"),
             (_, true, _) => (0.0, "worse in both orders"),
-            (.., Position::Neither) => (0.5, "a tie"),
-            _ => (0.5, "a tie: the judge's choice changed with the order"),
+            (.., Position::Neither | Position::OneOrder) => (0.5, "a tie"),
+            (.., Position::First | Position::Second) => {
+                (0.5, "a tie: the judge's choice changed with the order")
+            }
         };
         let reason = format!("{word}: {}", self.baseline_first.1);
         Score {
@@ -84,7 +101,10 @@ impl Duel {
         match (self.baseline_first.0, self.candidate_first.0) {
             (Preference::First, Preference::First) => Position::First,
             (Preference::Second, Preference::Second) => Position::Second,
-            _ => Position::Neither,
+            (Preference::Tie, Preference::Tie)
+            | (Preference::First, Preference::Second)
+            | (Preference::Second, Preference::First) => Position::Neither,
+            (Preference::Tie, _) | (_, Preference::Tie) => Position::OneOrder,
         }
     }
 }
@@ -116,6 +136,8 @@ pub fn position_of(parts: &[Part]) -> Option<Position> {
         Position::First
     } else if is(first, 1.0) && is(second, 0.0) {
         Position::Second
+    } else if is(first, 0.5) != is(second, 0.5) {
+        Position::OneOrder
     } else {
         Position::Neither
     })
@@ -152,10 +174,10 @@ mod tests {
             (First, First, 0.5, Position::First),
             (Second, Second, 0.5, Position::Second),
             (Tie, Tie, 0.5, Position::Neither),
-            (Tie, First, 0.5, Position::Neither),
-            (Tie, Second, 0.5, Position::Neither),
-            (First, Tie, 0.5, Position::Neither),
-            (Second, Tie, 0.5, Position::Neither),
+            (Tie, First, 0.5, Position::OneOrder),
+            (Tie, Second, 0.5, Position::OneOrder),
+            (First, Tie, 0.5, Position::OneOrder),
+            (Second, Tie, 0.5, Position::OneOrder),
         ];
         for (baseline_first, candidate_first, wanted, position) in table {
             let duel = duel(baseline_first, candidate_first);
