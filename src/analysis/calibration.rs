@@ -1,10 +1,11 @@
 //! How well a judge agrees with people, from examples that both have judged: figures on passes and on
 //! scores, the judge's leanings, and how steady it is. Numbers only; `verdict` judges them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::preference::{self, PositionLeaning, PreferenceAgreement};
 use crate::dataset::label::{Example, FIVE_SCORES, Rating};
 use crate::record::calibration::{CalibrationItem, HumanVerdict, JudgeVerdict};
 use crate::stats::Interval;
@@ -195,8 +196,12 @@ pub struct SelfPreference {
 /// All figures of a calibration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Agreement on passes.
-    pub pass: Agreement,
+    /// Agreement on passes; none of a judge that compares.
+    pub pass: Option<Agreement>,
+    /// Agreement on which of two answers is better, of a judge that compares.
+    pub preference: Option<PreferenceAgreement>,
+    /// The leaning to a place, of a judge that compares.
+    pub position: Option<PositionLeaning>,
     /// Agreement on scores, where labels have scores.
     pub score: Option<ScoreAgreement>,
     /// People among themselves, where several labelled an example.
@@ -216,8 +221,8 @@ pub struct JudgedExample<'e> {
     pub example: &'e Example,
     /// What people and the judge said, the judge the first time.
     pub item: CalibrationItem,
-    /// The length of the answer in characters.
-    pub length: usize,
+    /// The length of the answer in characters; of two answers, by how much the second is longer.
+    pub length: f64,
     /// What the judge said each time that it said something.
     pub said: Vec<JudgeVerdict>,
     /// Whether the judge's own model wrote the answer; `None` where nobody knows.
@@ -231,6 +236,7 @@ pub fn consensus(ratings: &[Rating]) -> HumanVerdict {
     let yes = passes.iter().filter(|pass| **pass).count();
     let scores: Vec<f64> = ratings.iter().filter_map(|rating| rating.score).collect();
     HumanVerdict {
+        preferred: preference::majority(ratings),
         pass: (2 * yes != passes.len()).then_some(2 * yes > passes.len()),
         score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
     }
@@ -240,8 +246,12 @@ impl Figures {
     /// Computes everything from the judged examples.
     #[must_use]
     pub fn of(judged: &[JudgedExample<'_>], threshold: Option<f64>, runs: u32) -> Self {
+        let items = || judged.iter().map(|one| &one.item);
+        let compares = items().any(preference::compares);
         Self {
-            pass: Agreement::of(judged.iter().map(|one| &one.item), threshold),
+            pass: (!compares).then(|| Agreement::of(items(), threshold)),
+            preference: compares.then(|| PreferenceAgreement::of(items())),
+            position: compares.then(|| PositionLeaning::of(items())),
             score: score_agreement(judged),
             people: people(judged),
             length: length_bias(judged, threshold),
@@ -291,19 +301,28 @@ fn people(judged: &[JudgedExample<'_>]) -> Option<People> {
             .map(|ratings| ratings.filter_map(value).collect())
             .collect()
     };
+    let choices = column(|rating| rating.preferred.map(preference::number));
+    if judged.iter().any(|one| preference::compares(&one.item)) {
+        let tied = judged
+            .iter()
+            .filter(|one| one.item.human.preferred.is_none());
+        return Some(People {
+            raters: names(judged),
+            examples,
+            agreement: pair_agreement(&choices),
+            alpha: krippendorff_alpha(&choices, Scale::Nominal).ok().flatten(),
+            score_alpha: None,
+            tied: tied.count() as u64,
+        });
+    }
     let passes = column(|rating| rating.pass.map(|pass| f64::from(u8::from(pass))));
     let scores = column(|rating| rating.score);
-    let names: std::collections::BTreeSet<&str> = judged
-        .iter()
-        .flat_map(|one| &one.example.ratings)
-        .filter_map(|rating| rating.rater.as_deref())
-        .collect();
     let tied = passes.iter().filter(|unit| {
         let yes = unit.iter().filter(|pass| **pass > 0.5).count();
         !unit.is_empty() && 2 * yes == unit.len()
     });
     Some(People {
-        raters: names.len() as u64,
+        raters: names(judged),
         examples,
         agreement: pair_agreement(&passes),
         alpha: krippendorff_alpha(&passes, Scale::Nominal).ok().flatten(),
@@ -312,15 +331,27 @@ fn people(judged: &[JudgedExample<'_>]) -> Option<People> {
     })
 }
 
+/// Raters with a name.
+fn names(judged: &[JudgedExample<'_>]) -> u64 {
+    let ratings = judged.iter().flat_map(|one| &one.example.ratings);
+    let names: BTreeSet<&str> = ratings
+        .filter_map(|rating| rating.rater.as_deref())
+        .collect();
+    names.len() as u64
+}
+
 /// Share of pairs of ratings of one example that are the same, each example counting the same.
 fn pair_agreement(units: &[Vec<f64>]) -> Option<f64> {
     let shares: Vec<f64> = units
         .iter()
         .filter(|unit| unit.len() > 1)
         .map(|unit| {
-            let (n, yes) = (unit.len() as f64, unit.iter().sum::<f64>());
-            let same = yes * (yes - 1.0) + (n - yes) * (n - yes - 1.0);
-            same / (n * (n - 1.0))
+            let n = unit.len() as f64;
+            let equal = |value: &f64| {
+                let others = unit.iter().filter(|other| other.total_cmp(value).is_eq());
+                others.count() as f64 - 1.0
+            };
+            unit.iter().map(equal).sum::<f64>() / (n * (n - 1.0))
         })
         .collect();
     (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
@@ -328,6 +359,10 @@ fn pair_agreement(units: &[Vec<f64>]) -> Option<f64> {
 
 /// The values of people and judge that can be held against each other: scores, else passes.
 fn both(one: &JudgedExample<'_>, threshold: Option<f64>) -> Option<(f64, f64)> {
+    if let Some(judge) = one.item.judge.preferred {
+        let human = one.item.human.preferred?;
+        return Some((preference::number(human), preference::number(judge)));
+    }
     if let Some(score) = one.item.human.score {
         return Some((score, one.item.judge.score));
     }
@@ -347,7 +382,7 @@ fn length_bias(judged: &[JudgedExample<'_>], threshold: Option<f64>) -> LengthBi
     let column = |value: &dyn Fn(&JudgedExample<'_>) -> Option<f64>| {
         let pairs = judged
             .iter()
-            .filter_map(|one| Some((value(one)?, one.length as f64)));
+            .filter_map(|one| Some((value(one)?, one.length)));
         rho(pairs.collect())
     };
     LengthBias {
@@ -364,8 +399,11 @@ fn repeatability(judged: &[JudgedExample<'_>], threshold: Option<f64>, runs: u32
         .collect();
     let passes = |one: &JudgedExample<'_>| -> Vec<f64> {
         let said = one.said.iter();
-        said.map(|verdict| f64::from(u8::from(judge_pass(verdict, threshold))))
-            .collect()
+        said.map(|verdict| match verdict.preferred {
+            Some(preferred) => preference::number(preferred),
+            None => f64::from(u8::from(judge_pass(verdict, threshold))),
+        })
+        .collect()
     };
     let units: Vec<Vec<f64>> = whole.iter().map(|one| passes(one)).collect();
     let scores: Vec<Vec<f64>> = whole
@@ -373,8 +411,8 @@ fn repeatability(judged: &[JudgedExample<'_>], threshold: Option<f64>, runs: u32
         .map(|one| one.said.iter().map(|verdict| verdict.score).collect())
         .collect();
     let same = units.iter().filter(|unit| {
-        let yes = unit.iter().filter(|pass| **pass > 0.5).count();
-        yes == 0 || yes == unit.len()
+        let equal = |other: &f64| unit.first().is_some_and(|one| one.total_cmp(other).is_eq());
+        unit.iter().all(equal)
     });
     let same = same.count();
     Repeatability {
@@ -402,155 +440,4 @@ fn self_preference(judged: &[JudgedExample<'_>], threshold: Option<f64>) -> Opti
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{CaseId, Digest};
-    use crate::dataset::label::Subject;
-
-    fn rating(pass: Option<bool>, score: Option<f64>) -> Rating {
-        Rating {
-            rater: None,
-            pass,
-            score,
-            preferred: None,
-        }
-    }
-
-    fn example(ratings: Vec<Rating>) -> Example {
-        Example {
-            id: CaseId::new("p"),
-            line: 1,
-            subject: Subject::Answer("x".to_owned()),
-            question: None,
-            reference: None,
-            criteria: None,
-            context: None,
-            author: None,
-            ratings,
-        }
-    }
-
-    fn judged<'e>(example: &'e Example, said: &[(bool, f64)]) -> JudgedExample<'e> {
-        let said: Vec<JudgeVerdict> = said
-            .iter()
-            .map(|(pass, score)| JudgeVerdict {
-                pass: *pass,
-                score: *score,
-            })
-            .collect();
-        JudgedExample {
-            example,
-            item: CalibrationItem {
-                id: "p".to_owned(),
-                answer: Digest::of_bytes(b"x"),
-                criteria: None,
-                human: consensus(&example.ratings),
-                judge: said[0],
-            },
-            length: 1,
-            said,
-            own: None,
-        }
-    }
-
-    fn items(counts: [usize; 4]) -> Vec<CalibrationItem> {
-        let kinds = [(true, true), (true, false), (false, true), (false, false)];
-        let mut items = Vec::new();
-        for ((human, judge), count) in kinds.into_iter().zip(counts) {
-            let said = [(judge, f64::from(u8::from(judge)))];
-            let example = example(vec![rating(Some(human), None)]);
-            items.extend(std::iter::repeat_n(judged(&example, &said).item, count));
-        }
-        items
-    }
-
-    #[test]
-    fn the_table_of_worked_example_11() {
-        let found = Agreement::of(&items([46, 4, 15, 35]), None);
-        assert_eq!(found.examples, 100);
-        assert_eq!(found.agreement, Some(0.81));
-        assert!((found.sensitivity.unwrap().rate - 0.92).abs() < 1e-12);
-        assert!((found.specificity.unwrap().rate - 0.7).abs() < 1e-12);
-        let found = Agreement::of(&items([40, 6, 4, 50]), None);
-        assert!((found.kappa.unwrap() - 0.798_061).abs() < 1e-6);
-        assert!((found.ac1.unwrap() - 0.801_980).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_threshold_decides_for_the_judge_and_for_labels_without_a_pass() {
-        let example = example(vec![rating(None, Some(0.5))]);
-        let one = judged(&example, &[(false, 0.5)]).item;
-        let strict = Agreement::of([&one], None);
-        assert_eq!((strict.both_fail, strict.both_pass), (1, 0));
-        let mild = Agreement::of([&one], Some(0.5));
-        assert_eq!((mild.both_fail, mild.both_pass), (0, 1));
-    }
-
-    #[test]
-    fn the_majority_of_raters_is_the_reference_and_a_tie_is_none() {
-        let (yes, no) = (
-            rating(Some(true), Some(1.0)),
-            rating(Some(false), Some(0.5)),
-        );
-        let two = consensus(&[yes.clone(), no.clone()]);
-        assert_eq!((two.pass, two.score), (None, Some(0.75)));
-        let three = consensus(&[yes.clone(), no, yes]);
-        assert_eq!(three.pass, Some(true));
-        let nobody = consensus(&[rating(None, Some(0.25))]);
-        assert_eq!(nobody.pass, None);
-    }
-
-    #[test]
-    fn people_and_repeats_are_held_against_each_other() {
-        let agreed = example(vec![rating(Some(true), None), rating(Some(true), None)]);
-        let split = example(vec![rating(Some(true), None), rating(Some(false), None)]);
-        let both = [
-            judged(&agreed, &[(true, 1.0), (true, 0.75)]),
-            judged(&split, &[(true, 1.0), (false, 0.0)]),
-        ];
-        let found = Figures::of(&both, None, 2);
-        let people = found.people.unwrap();
-        assert_eq!((people.examples, people.tied), (2, 1));
-        assert_eq!(people.agreement, Some(0.5));
-        let repeats = found.repeatability.unwrap();
-        assert_eq!((repeats.examples, repeats.same), (2, Some(0.5)));
-        assert_eq!(found.pass.examples, 1);
-        assert_eq!(found.self_preference, None);
-    }
-
-    #[test]
-    fn a_judge_that_likes_length_and_itself_is_found_out() {
-        let examples: Vec<Example> = (0..40)
-            .map(|n| {
-                example(vec![rating(
-                    None,
-                    Some(if n % 2 == 0 { 0.5 } else { 0.25 }),
-                )])
-            })
-            .collect();
-        let judged: Vec<JudgedExample<'_>> = examples
-            .iter()
-            .enumerate()
-            .map(|(n, example)| {
-                let long = n >= 20;
-                let mut one = judged(example, &[(long, if long { 1.0 } else { 0.25 })]);
-                one.length = 10 + n;
-                one.own = Some(long);
-                one
-            })
-            .collect();
-        let found = Figures::of(&judged, None, 1);
-        let excess = found.length.excess.unwrap();
-        assert!(
-            excess.value > 0.7 && excess.interval.unwrap().low > 0.4,
-            "{excess:?}"
-        );
-        assert!(found.length.people.unwrap().value.abs() < 0.2);
-        let own = found.self_preference.unwrap();
-        assert_eq!((own.own, own.others), (20, 20));
-        let excess = own.excess.unwrap();
-        assert!((excess.value - 0.75).abs() < 1e-12 && excess.interval.unwrap().low > 0.5);
-        let score = found.score.unwrap();
-        assert!((score.leniency.unwrap() - 0.25).abs() < 1e-12);
-    }
-}
+mod tests;

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use super::arm::RateSample;
 use super::calibration::{Agreement, LEVEL, human_pass, judge_pass};
 use super::compare::number_clusters;
+use super::preference;
 use crate::base::Digest;
-use crate::record::{Arm, JudgeCalibration, LogSpan, Run};
+use crate::record::{Arm, CalibrationItem, JudgeCalibration, LogSpan, Run};
 use crate::stats::Interval;
 use crate::stats::calibration::{LabelledItem, powered_mean, rogan_gladen_rate};
 use crate::stats::proportion::level_quantile;
@@ -70,7 +71,11 @@ pub struct CorrectedRate {
 /// line of the log holds.
 pub fn of_run(run: &Run, answer: &dyn Fn(LogSpan) -> Option<Digest>) -> Vec<CorrectedRate> {
     let mut found = Vec::new();
-    for judge in &run.header.calibrations {
+    // What a judge that compares says of one arm rests on the other one too: it has no pass rate of its
+    // own that sensitivity and specificity could correct.
+    let of_one = |items: &[CalibrationItem]| !items.iter().any(preference::compares);
+    let judges = run.header.calibrations.iter();
+    for judge in judges.filter(|judge| of_one(&judge.items)) {
         let place = run.scorers.iter().position(|name| **name == *judge.scorer);
         let Some(scorer) = place.and_then(|place| u16::try_from(place).ok()) else {
             continue;

@@ -8,6 +8,7 @@ pub mod correction;
 pub mod drift;
 pub mod flaky;
 pub mod position;
+pub mod preference;
 pub mod segment;
 pub mod table;
 

@@ -1,5 +1,7 @@
 //! Runs `gate calibrate` and shows what it found, as text or JSON.
 
+mod pairs;
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -99,10 +101,19 @@ fn describe(sheet: &mut Sheet, found: &Calibration, model: &Calibrated) {
         found.path,
     );
     let _ = writeln!(sheet.0, "{}\n", terminal_line(&title));
-    passes(sheet, &model.figures.pass);
+    if let Some(pass) = &model.figures.pass {
+        passes(sheet, pass);
+    }
+    if let Some(preference) = &model.figures.preference {
+        pairs::preferences(sheet, preference);
+    }
+    if let Some(position) = &model.figures.position {
+        pairs::position(sheet, position);
+    }
     scores(sheet, &model.figures);
     people(sheet, &model.figures);
-    length(sheet, &model.figures.length);
+    let pairs = model.figures.preference.is_some();
+    length(sheet, &model.figures.length, pairs);
     steadiness(sheet, model.figures.repeatability.as_ref());
     own_answers(sheet, &model.figures);
     if record.errored > 0 {
@@ -130,7 +141,10 @@ fn describe(sheet: &mut Sheet, found: &Calibration, model: &Calibrated) {
     sheet.line("paid", &number::usd(Some(model.spent_usd)), &paid);
     sheet.line("record", &model.path, "");
     sheet.line("", &model.digest.to_string(), "");
-    let meaning = meaning(&model.figures.pass);
+    let figures = &model.figures;
+    let of_passes = figures.pass.as_ref().map(meaning);
+    let of_pairs = || figures.preference.as_ref().map(pairs::meaning);
+    let meaning = of_passes.or_else(of_pairs).unwrap_or_default();
     let _ = writeln!(sheet.0, "\n{}", terminal_line(&meaning));
 }
 
@@ -230,7 +244,12 @@ fn people(sheet: &mut Sheet, figures: &Figures) {
         format!("; two of them agree on {}", number::percent(share))
     });
     let note = format!(
-        "of passes, over {} examples{agreement}{tied}",
+        "of {}, over {} examples{agreement}{tied}",
+        if figures.preference.is_some() {
+            "preferences"
+        } else {
+            "passes"
+        },
         people.examples
     );
     let (alpha, note) = match people.alpha.or(people.score_alpha) {
@@ -265,7 +284,7 @@ fn leaning(measured: Option<Measured>, above: &str, below: &str) -> String {
     }
 }
 
-fn length(sheet: &mut Sheet, length: &LengthBias) {
+fn length(sheet: &mut Sheet, length: &LengthBias, pairs: bool) {
     let (value, range) = rho(length.excess);
     let of = rho(length.judge).0;
     let word = leaning(
@@ -273,8 +292,13 @@ fn length(sheet: &mut Sheet, length: &LengthBias) {
         "the judge favours long answers",
         "the judge favours short answers",
     );
+    let against = if pairs {
+        "the difference in length"
+    } else {
+        "length"
+    };
     let note =
-        format!("{range}; Spearman, judge less people against length (judge alone {of}){word}");
+        format!("{range}; Spearman, judge less people against {against} (judge alone {of}){word}");
     sheet.line("length bias ρ", &value, note.trim_start_matches("; "));
 }
 
@@ -322,10 +346,14 @@ fn meaning(pass: &Agreement) -> String {
     if pass.sensitivity.is_none() || pass.specificity.is_none() {
         return "People pass or fail all examples: the judge's errors on the other kind are unknown.".to_owned();
     }
+    allowed(kappa, pass.examples)
+}
+
+/// The policy under which a judge of such agreement may gate.
+fn allowed(kappa: f64, examples: u64) -> String {
     format!(
-        "A policy that asks for it lets this judge gate: require_calibration: {{ min_kappa: {:.1}, min_labels: {}, max_age_days: 90 }}",
+        "A policy that asks for it lets this judge gate: require_calibration: {{ min_kappa: {:.1}, min_labels: {examples}, max_age_days: 90 }}",
         (kappa.max(0.0) * 10.0).floor() / 10.0,
-        pass.examples
     )
 }
 

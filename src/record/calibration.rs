@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use crate::base::decode::{Reader, Table};
 use crate::base::{Diagnostics, Digest, Node, Source, Timestamp, json};
+use crate::dataset::label::Preference;
+use crate::score::judge::Position;
 
 /// The form that this program writes and reads.
 pub const SCHEMA: &str = "gate/calibration@1";
@@ -94,7 +96,7 @@ pub struct CriteriaCount {
 pub struct CalibrationItem {
     /// The example's id.
     pub id: String,
-    /// The digest of the answer's text.
+    /// The digest of the answer's text; of two answers, of both as a JSON list.
     pub answer: Digest,
     /// Which of the criteria.
     pub criteria: Option<u32>,
@@ -104,22 +106,32 @@ pub struct CalibrationItem {
     pub judge: JudgeVerdict,
 }
 
-/// What people said of an example: the majority's `pass`, the mean `score`.
+/// What people said of an example: the majority's `pass` or `preferred`, the mean `score`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HumanVerdict {
     /// Whether it passes; `None` where nobody said, or as many say yes as no.
     pub pass: Option<bool>,
     /// How good it is; `None` where nobody said.
     pub score: Option<f64>,
+    /// Of two answers, the better one; `None` where nobody said, or no more than half agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<Preference>,
 }
 
-/// What a judge said of an example.
+/// What a judge said of an example. Of two answers `pass` and `score` are the second one's, as a
+/// candidate would get them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct JudgeVerdict {
     /// Whether it passes by the judge's own word.
     pub pass: bool,
     /// How good it is.
     pub score: f64,
+    /// Of two answers, the one that is better in both orders, else a tie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<Preference>,
+    /// Of two answers, the place that was chosen; `None` where the judge was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
 }
 
 /// What is known of how well a scorer's judge agrees with people, as a run's header holds it.
@@ -369,8 +381,13 @@ fn decode_item(reader: &mut Reader<'_>, node: &Node) -> Option<CalibrationItem> 
         let score = table
             .get("score")
             .and_then(|node| reader.number(node, "`score`", 0.0, 1.0));
+        let preferred = decode_preferred(reader, &mut table);
         table.finish(reader);
-        Some(HumanVerdict { pass, score })
+        Some(HumanVerdict {
+            pass,
+            score,
+            preferred,
+        })
     });
     let judge = required(reader, &mut table, "judge", |reader, node| {
         let mut table = Table::new(reader, node, "`judge`")?;
@@ -378,10 +395,16 @@ fn decode_item(reader: &mut Reader<'_>, node: &Node) -> Option<CalibrationItem> 
         let score = required(reader, &mut table, "score", |r, n| {
             r.number(n, "`score`", 0.0, 1.0)
         });
+        let preferred = decode_preferred(reader, &mut table);
+        let position = table
+            .get("position")
+            .and_then(|node| reader.word(node, "`position`", Position::WORDS));
         table.finish(reader);
         Some(JudgeVerdict {
             pass: pass?,
             score: score?,
+            preferred,
+            position,
         })
     });
     table.finish(reader);
@@ -392,6 +415,11 @@ fn decode_item(reader: &mut Reader<'_>, node: &Node) -> Option<CalibrationItem> 
         human: human?,
         judge: judge?,
     })
+}
+
+fn decode_preferred(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Preference> {
+    let node = table.get("preferred")?;
+    reader.word(node, "`preferred`", Preference::WORDS)
 }
 
 #[cfg(test)]
@@ -436,10 +464,13 @@ mod tests {
                 human: HumanVerdict {
                     pass: None,
                     score: Some(0.5),
+                    preferred: Some(Preference::Tie),
                 },
                 judge: JudgeVerdict {
                     pass: true,
                     score: 1.0,
+                    preferred: Some(Preference::B),
+                    position: Some(Position::OneOrder),
                 },
             }],
         }

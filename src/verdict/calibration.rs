@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::decide::DecisionContext;
 use super::policy::Policy;
 use super::rule::RuleVerdict;
-use crate::analysis::calibration::Agreement;
+use crate::analysis::preference::AgreementSummary;
 use crate::base::decode::{Reader, Table};
 use crate::base::node::json_number;
 use crate::base::{Node, Timestamp, text};
@@ -91,7 +91,7 @@ pub struct JudgeCheck {
     /// Why, in a sentence that names the way out.
     pub reason: String,
     /// Agreement with people under the scorer's threshold.
-    pub agreement: Agreement,
+    pub agreement: AgreementSummary,
 }
 
 impl JudgeCheck {
@@ -114,7 +114,7 @@ impl JudgeCheck {
         required: &RequireCalibration,
         judges: &Judges<'_>,
     ) -> Self {
-        let agreement = Agreement::of(&judge.items, judge.threshold);
+        let agreement = AgreementSummary::of(&judge.items, judge.threshold);
         let name = text::visible_line(&judge.scorer);
         let fault = fault(judge, &agreement, required, judges);
         let reason = match &fault {
@@ -179,7 +179,7 @@ fn days(days: u64) -> String {
 /// Why a judge may not gate; `None` where it may.
 fn fault(
     judge: &JudgeCalibration,
-    agreement: &Agreement,
+    agreement: &AgreementSummary,
     required: &RequireCalibration,
     judges: &Judges<'_>,
 ) -> Option<String> {

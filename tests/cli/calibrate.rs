@@ -83,7 +83,7 @@ pub fn labels(counts: [usize; 4]) -> String {
     rows
 }
 
-fn close(value: &Value, expected: f64) {
+pub fn close(value: &Value, expected: f64) {
     let found = value.as_f64().unwrap_or(f64::NAN);
     assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
 }
@@ -320,15 +320,15 @@ fn what_can_not_be_calibrated_is_said() {
     ran.exits(2).says("none.jsonl");
 }
 
-const REQUIRED: &str =
+pub const REQUIRED: &str =
     "policy: { preset: promote, require_calibration: { min_kappa: 0.6, min_labels: 50 } }";
 
-fn compare(sandbox: &Sandbox, pair: [&str; 2]) -> (i32, Value) {
+pub fn compare(sandbox: &Sandbox, pair: [&str; 2]) -> (i32, Value) {
     let ran = sandbox.gate(&["compare", pair[0], pair[1], "--json", "r.json"]);
     (ran.code, sandbox.json("r.json"))
 }
 
-fn rule<'r>(result: &'r Value, id: &str) -> &'r Value {
+pub fn rule<'r>(result: &'r Value, id: &str) -> &'r Value {
     let rules = result["suites"][0]["rules"].as_array().unwrap();
     rules.iter().find(|rule| rule["id"] == id).unwrap()
 }

@@ -17,6 +17,7 @@ mod batch;
 mod bedrock;
 mod bureau;
 mod calibrate;
+mod calibrate_pairs;
 mod comment;
 mod compare;
 mod decide;

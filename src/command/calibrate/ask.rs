@@ -1,5 +1,6 @@
 //! The plan of a calibration: each example is a case whose answer is already there, so that the runner
-//! asks the judge alone, with cache, limits and retries as in any run.
+//! asks the judge alone, with cache, limits and retries as in any run. Of two answers the first is the
+//! baseline's and the second the candidate's, so that they are compared as in any run, too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -78,20 +79,21 @@ pub fn prepare<'p>(
         price: endpoints.price(asked.model),
         most_output: endpoints.most_output(asked.model),
     };
-    let arm = ArmJob {
-        arm: Arm::Candidate,
+    let arm = |arm: &Arm| ArmJob {
+        arm: *arm,
         hash: prompt.hash.to_string(),
         prompt: Arc::clone(&prompt),
         repeat_offset: 0,
-        endpoint,
+        endpoint: Arc::clone(&endpoint),
         price: None,
         most_output: None,
-        stored: Some(Arc::new(LabelledAnswers::of(examples))),
+        stored: Some(Arc::new(LabelledAnswers::of(examples, *arm))),
     };
+    let arms = arms(chosen);
     let job = Job {
-        order: trial_order(cases.len(), &[Arm::Candidate], asked.repeat, 1),
+        order: trial_order(cases.len(), arms, asked.repeat, 1),
         cases: Arc::clone(&cases),
-        arms: vec![arm],
+        arms: arms.iter().map(arm).collect(),
         scorers: scorers.first().cloned().into_iter().collect(),
         own_scorers: (0u32..)
             .zip(scorers)
@@ -113,6 +115,15 @@ pub fn prepare<'p>(
         missing_key: endpoints.missing_key.take(),
     };
     Ok((prepared, endpoints))
+}
+
+/// The sides that have an answer to each case.
+fn arms(chosen: &Chosen) -> &'static [Arm] {
+    if chosen.judge.compares() {
+        &[Arm::Baseline, Arm::Candidate]
+    } else {
+        &[Arm::Candidate]
+    }
 }
 
 fn case(example: &Example) -> Case {
@@ -207,15 +218,7 @@ fn header(
         suite_digest: labels,
         plan_digest: Digest::of_json(&plan),
         resolved: json!({}),
-        arms: vec![ArmHeader {
-            arm: Arm::Candidate,
-            reference: "labels".to_owned(),
-            label: "labels".to_owned(),
-            version: None,
-            hash: prompt.hash,
-            file: "labels".to_owned(),
-            text: PROMPT.to_owned(),
-        }],
+        arms: arm_headers(chosen, prompt),
         model: ModelHeader {
             name: asked.model.name.to_string(),
             provider: asked.model.provider.as_str().to_owned(),
@@ -225,7 +228,7 @@ fn header(
         matrix: Vec::new(),
         scorers: vec![ScorerHeader {
             name: SCORER.to_owned(),
-            kind: "judge".to_owned(),
+            kind: chosen.type_name.clone(),
             gating: true,
             judge: Some(judge),
             members: Vec::new(),
@@ -248,17 +251,32 @@ fn header(
     }
 }
 
+fn arm_headers(chosen: &Chosen, prompt: &PromptVersion) -> Vec<ArmHeader> {
+    let header = |arm: &Arm| ArmHeader {
+        arm: *arm,
+        reference: "labels".to_owned(),
+        label: "labels".to_owned(),
+        version: None,
+        hash: prompt.hash,
+        file: "labels".to_owned(),
+        text: PROMPT.to_owned(),
+    };
+    arms(chosen).iter().map(header).collect()
+}
+
 /// The answers that people have labelled, in place of a model's.
 struct LabelledAnswers(HashMap<CaseId, String>);
 
 impl LabelledAnswers {
-    fn of(examples: &[Example]) -> Self {
-        let answers = examples
-            .iter()
-            .filter_map(|example| match &example.subject {
-                Subject::Answer(answer) => Some((example.id.clone(), answer.clone())),
-                Subject::Pair(_) => None,
-            });
+    fn of(examples: &[Example], arm: Arm) -> Self {
+        let answers = examples.iter().map(|example| {
+            let answer = match (&example.subject, arm) {
+                (Subject::Answer(answer), _)
+                | (Subject::Pair([answer, _]), Arm::Baseline)
+                | (Subject::Pair([_, answer]), Arm::Candidate) => answer,
+            };
+            (example.id.clone(), answer.clone())
+        });
         Self(answers.collect())
     }
 }

@@ -39,11 +39,6 @@ pub fn choose(project: &Project, judge: &str, models: &[String]) -> Result<Chose
     let user = suites
         .iter()
         .find(|suite| uses(suite, &reference.slug).next().is_some());
-    let type_name = match user.and_then(|suite| uses(suite, &reference.slug).next()) {
-        Some((scorer, _)) => scorer.type_name.clone(),
-        None if judge == builtin::FACTUALITY => "factuality".to_owned(),
-        None => "judge".to_owned(),
-    };
     let registry = registry_of(project, user.or_else(|| suites.first()));
     let version = judge_version(project, &registry, &reference)?;
     let Some(number) = version.number else {
@@ -62,6 +57,9 @@ pub fn choose(project: &Project, judge: &str, models: &[String]) -> Result<Chose
         slug: reference.slug,
         version: format!("v{number}"),
     };
+    let used = user.and_then(|suite| uses(suite, &reference.slug).next());
+    let used_type = used.map(|(scorer, _)| scorer.type_name.as_str());
+    let type_name = type_of(&fit, &reference, used_type).to_owned();
     let models = if models.is_empty() {
         vec![only_model(
             project, &suites, &registry, &reference, &version,
@@ -91,6 +89,20 @@ pub fn choose(project: &Project, judge: &str, models: &[String]) -> Result<Chose
         registry,
         models,
     })
+}
+
+/// The type of scorer that reads a judge's replies; `used` is the one that a suite gives it.
+fn type_of<'u>(judge: &Judge, reference: &JudgeReference, used: Option<&'u str>) -> &'u str {
+    const PAIRWISE: &str = "pairwise";
+    if judge.compares() {
+        return PAIRWISE;
+    }
+    used.filter(|used| *used != PAIRWISE)
+        .unwrap_or_else(|| match reference.to_string().as_str() {
+            builtin::FACTUALITY => "factuality",
+            builtin::G_EVAL => "g-eval",
+            _ => "judge",
+        })
 }
 
 fn parse(judge: &str) -> Result<JudgeReference, CommandError> {

@@ -51,11 +51,21 @@ fn check(example: &Example, shown: &str, judge: &PromptVersion, found: &mut Diag
         let diagnostic = diagnostic.at(&example.place(shown), Span::default());
         found.push(diagnostic.help(help));
     };
-    if matches!(example.subject, Subject::Pair(_)) {
-        tell(
+    let compares = judge.variable("first").is_some();
+    match &example.subject {
+        Subject::Pair(_) if !compares => tell(
             format!("`{id}` has two answers, and the judge looks at one"),
             "label single answers with `answer` and `pass` or `score`",
-        );
+        ),
+        Subject::Answer(_) if compares => tell(
+            format!("`{id}` has one answer, and the judge compares two"),
+            "label pairs with `answers: [a, b]` and `preferred: a`, `b` or `tie`",
+        ),
+        Subject::Pair(_) if example.author.is_some() => tell(
+            format!("`{id}` has `author`, and two answers"),
+            "remove the key: it says which model wrote a single answer",
+        ),
+        Subject::Pair(_) | Subject::Answer(_) => {}
     }
     let given = [
         ("question", example.question.is_some()),

@@ -13,11 +13,12 @@ use crate::base::{Digest, text};
 use crate::chat::ModelSpec;
 use crate::command::run::{self, Carried, Hooks};
 use crate::command::{CommandError, Project, prepare};
-use crate::dataset::label::{Example, Labels, Subject};
+use crate::dataset::label::{Example, Labels, Preference, Subject};
 use crate::record::calibration::{
     CalibrationItem, CalibrationRecord, CriteriaCount, JudgeIdentity, JudgeVerdict, LabelSet,
     ModelIdentity, SCHEMA,
 };
+use crate::record::run::{ScoreSummary, TrialRecord};
 use crate::record::{Arm, Outcome, Run};
 use crate::runner::Interrupt;
 use crate::suite::digest::Referenced;
@@ -84,6 +85,15 @@ pub async fn calibrate(
     hooks: &mut Hooks<'_>,
 ) -> Result<Calibration, CommandError> {
     let chosen = choose::choose(project, &options.judge, &options.models)?;
+    if chosen.judge.compares() && options.threshold.is_some() {
+        return Err(CommandError::usage(
+            format!(
+                "`{}` compares two answers, and knows no threshold",
+                options.judge
+            ),
+            "leave --threshold out",
+        ));
+    }
     let shown = &options.labels;
     let labels = labels::read(&folder.join(shown), shown, &chosen.version)?;
     let mut calibration = Calibration {
@@ -215,7 +225,8 @@ fn judge_examples<'a>(
     let mut criteria: Vec<CriteriaCount> = Vec::new();
     let mut judged = Vec::new();
     for (index, example) in asked.labels.examples.iter().enumerate() {
-        let said = verdicts(run, index);
+        let compares = matches!(example.subject, Subject::Pair(_));
+        let said = verdicts(run, index, compares);
         // The first time: what a run would see, which asks once.
         let Some(Some(first)) = said.first().copied() else {
             continue;
@@ -245,12 +256,15 @@ fn require_answers(run: &Run) -> Result<(), CommandError> {
             Some("run the command again: answers that came are in the cache"),
         ));
     }
-    let lost = run
-        .trials
+    // The baseline's answers are there to be compared with; the questions are the candidate's.
+    let trials: Vec<&TrialRecord> = (0..run.cases.len())
+        .flat_map(|case| run.repeats(case, Arm::Candidate))
+        .collect();
+    let lost = trials
         .iter()
         .filter(|trial| !matches!(trial.outcome, Some(Outcome::Passed | Outcome::Failed)));
     let count = lost.clone().count();
-    if count as f64 <= MOST_ERRORED * run.trials.len() as f64 && count < run.trials.len() {
+    if count as f64 <= MOST_ERRORED * trials.len() as f64 && count < trials.len() {
         return Ok(());
     }
     let offline = run.header.offline;
@@ -263,7 +277,7 @@ fn require_answers(run: &Run) -> Result<(), CommandError> {
         None if offline => ": it is not in the cache, and nothing may leave the machine".to_owned(),
         None => String::new(),
     };
-    let questions = text::count(run.trials.len(), "question");
+    let questions = text::count(trials.len(), "question");
     Err(CommandError::infra(
         if offline { "offline" } else { "judge" },
         format!("the judge gave no verdict on {count} of {questions}{why}"),
@@ -272,16 +286,27 @@ fn require_answers(run: &Run) -> Result<(), CommandError> {
 }
 
 /// What the judge said of an example, each time.
-fn verdicts(run: &Run, index: usize) -> Vec<Option<JudgeVerdict>> {
+fn verdicts(run: &Run, index: usize, compares: bool) -> Vec<Option<JudgeVerdict>> {
     let trials = run.repeats(index, Arm::Candidate).iter();
     let said = trials.map(|trial| {
         let score = trial.scores.first()?;
         Some(JudgeVerdict {
             pass: score.pass,
             score: score.score,
+            preferred: compares.then(|| preferred(score)),
+            position: score.position,
         })
     });
     said.collect()
+}
+
+/// The better answer by the score of the second: 1 for a win, 0 for a loss, else a tie.
+fn preferred(score: &ScoreSummary) -> Preference {
+    match score.score {
+        won if won > 0.75 => Preference::B,
+        lost if lost < 0.25 => Preference::A,
+        _ => Preference::Tie,
+    }
 }
 
 /// The number of some criteria among those met, counted.
@@ -300,20 +325,27 @@ fn number(criteria: &mut Vec<CriteriaCount>, text: &str) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
 
-fn answer(example: &Example) -> &str {
+/// The digest of what was judged.
+fn answer(example: &Example) -> Digest {
     match &example.subject {
-        Subject::Answer(answer) | Subject::Pair([answer, _]) => answer,
+        Subject::Answer(answer) => Digest::of_bytes(answer.as_bytes()),
+        Subject::Pair(answers) => Digest::of_json(&json!(answers)),
     }
 }
 
-fn length(example: &Example) -> usize {
-    answer(example).chars().count()
+/// The length of an answer in characters; of two, by how much the second is longer.
+fn length(example: &Example) -> f64 {
+    let length = |text: &str| text.chars().count() as f64;
+    match &example.subject {
+        Subject::Answer(answer) => length(answer),
+        Subject::Pair([first, second]) => length(second) - length(first),
+    }
 }
 
 fn item(example: &Example, criteria: Option<u32>, judge: JudgeVerdict) -> CalibrationItem {
     CalibrationItem {
         id: example.id.to_string(),
-        answer: Digest::of_bytes(answer(example).as_bytes()),
+        answer: answer(example),
         criteria,
         human: consensus(&example.ratings),
         judge,

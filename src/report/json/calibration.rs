@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::arm::Interval;
-use crate::analysis::calibration::Agreement;
+use crate::analysis::preference::AgreementSummary;
 use crate::report::content::SuiteReport;
 
 /// What is known of a judge.
@@ -46,7 +46,7 @@ pub fn known<'a>(suite: &'a SuiteReport<'_>) -> Vec<Calibration<'a>> {
     let judges = suite.run.header.calibrations.iter();
     judges
         .map(|judge| {
-            let agreement = Agreement::of(&judge.items, judge.threshold);
+            let agreement = AgreementSummary::of(&judge.items, judge.threshold);
             Calibration {
                 scorer: &judge.scorer,
                 judge: &judge.judge,
@@ -60,8 +60,8 @@ pub fn known<'a>(suite: &'a SuiteReport<'_>) -> Vec<Calibration<'a>> {
                 labels: agreement.examples,
                 kappa: agreement.kappa,
                 ac1: agreement.ac1,
-                sensitivity: agreement.sensitivity.map(|rate| rate.rate),
-                specificity: agreement.specificity.map(|rate| rate.rate),
+                sensitivity: agreement.sensitivity,
+                specificity: agreement.specificity,
             }
         })
         .collect()
