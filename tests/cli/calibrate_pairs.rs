@@ -1,10 +1,10 @@
-//! `gate calibrate` for judges that compare two answers.
+//! `gate calibrate` for judges that compare two answers, for members of a panel and for `g-eval`.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::calibrate::{REQUIRED, close, compare, project, rule};
+use super::calibrate::{REQUIRED, close, compare, labels, project, rule};
 use super::sandbox::Sandbox;
 
 const DUEL: &str = "gate: prompt/1
@@ -310,4 +310,80 @@ fn the_judge_of_the_program_that_compares_is_calibrated_without_a_suite_that_ask
     sandbox.gate(&command).exits(0);
     let record = sandbox.json("prompts/gate/pairwise/calibration/v1@grader.json");
     close(&record["figures"]["preference"]["kappa"], 1.0);
+}
+
+#[test]
+fn each_member_of_a_panel_needs_a_calibration_of_its_own() {
+    let panel = "{ name: jury, type: panel, judges: [\
+        { type: judge, name: strict, judge: judges/polite@v1 }, \
+        { type: judge, name: mild, judge: judges/mild@v1 }, \
+        { type: judge, name: third, judge: judges/mild@v1 }] }";
+    let sandbox = contest(REQUIRED, panel);
+    sandbox.write("fixtures/mock.yaml", super::calibrate::RULES);
+    let mild = super::calibrate::JUDGE.replace("polite?", "mild?");
+    sandbox.write("prompts/judges/mild/v1.yaml", &mild);
+    sandbox.write("labels.jsonl", &labels([50, 0, 0, 50]));
+    let calibrate = |judge: &str| {
+        let ran = sandbox.gate(&["calibrate", judge, "--labels", "labels.jsonl"]);
+        ran.exits(0);
+    };
+    let verdicts = |result: &Value| -> Vec<Value> {
+        let members = ["strict", "mild", "third"];
+        members
+            .map(|name| rule(result, &format!("calibration:jury/{name}"))["verdict"].clone())
+            .to_vec()
+    };
+    calibrate("judges/polite@v1");
+    let (code, result) = compare(&sandbox, ["v1", "v2"]);
+    assert_eq!(
+        code, 4,
+        "one calibrated member does not vouch for the others"
+    );
+    assert_eq!(verdicts(&result), ["pass", "inconclusive", "inconclusive"]);
+    calibrate("judges/mild@v1");
+    let (code, result) = compare(&sandbox, ["v1", "v2"]);
+    assert_eq!(verdicts(&result), ["pass", "pass", "pass"]);
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn g_eval_is_calibrated_as_the_suite_asks_it() {
+    let scorer = "{ name: grade, type: g-eval, criteria: It is kind., steps: [Look for kindness.], \
+                  samples: 2, threshold: 0.5 }";
+    let sandbox = contest(REQUIRED, scorer);
+    // Without the suite's step the judge would say nothing that can be read.
+    sandbox.write(
+        "fixtures/mock.yaml",
+        "gate: mock/1
+rules:
+  - { when: { json: true, user: '(?s)Look for kindness.*<ANSWER-[^>]*>fine' }, reply: '{\"score\": 4, \"reason\": \"r\"}' }
+  - { when: { json: true, user: '(?s)Look for kindness' }, reply: '{\"score\": 2, \"reason\": \"r\"}' }
+  - { when: { json: true }, reply: \"no\" }
+  - { when: { system: friendly }, reply: \"fine, {{vars.q}}\" }
+  - { reply: \"poor, {{vars.q}}\" }
+",
+    );
+    let mut rows = String::new();
+    for line in labels([30, 2, 2, 26]).lines() {
+        let row = line.replace("\"pass\"", "\"criteria\": \"It is kind.\", \"pass\"");
+        let _ = writeln!(rows, "{row}");
+    }
+    sandbox.write("labels.jsonl", &rows);
+    let ran = sandbox.gate(&[
+        "calibrate",
+        "gate/g-eval@v1",
+        "--labels",
+        "labels.jsonl",
+        "--threshold",
+        "0.5",
+        "--json=out.json",
+    ]);
+    ran.exits(0).prints("passes 30 of the 32");
+    let out = sandbox.json("out.json");
+    assert_eq!(out["models"][0]["requests"], 120, "two samples of each");
+    let record = sandbox.json("prompts/gate/g-eval/calibration/v1@grader.json");
+    close(&record["items"][0]["judge"]["score"], 0.75);
+    let (code, result) = compare(&sandbox, ["v1", "v2"]);
+    assert_eq!(rule(&result, "calibration:grade")["verdict"], "pass");
+    assert_eq!((code, &result["verdict"]), (0, &Value::from("pass")));
 }

@@ -158,6 +158,9 @@ fn case(example: &Example) -> Case {
 fn scorer(chosen: &Chosen, example: &Example) -> Result<ScorerSpec, CommandError> {
     let judge = chosen.reference.to_string();
     let mut form = json!({"type": chosen.type_name, "name": SCORER, "judge": judge});
+    if let Some(fields) = form.as_object_mut() {
+        fields.extend(chosen.settings.clone());
+    }
     let given = [
         ("criteria", example.criteria.is_some()),
         ("context", example.context.is_some()),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::base::{Diagnostics, Slug, Source, text};
 use crate::chat::ModelSpec;
 use crate::command::judges::{choose_model, judge_version, registry_of};
@@ -19,6 +21,8 @@ pub struct Chosen {
     pub version: Arc<PromptVersion>,
     /// The type of scorer that reads its replies.
     pub type_name: String,
+    /// How a suite's scorer asks this judge, beyond what a label says: the keys of the scorer.
+    pub settings: Map<String, Value>,
     /// The reference with the version's number.
     pub reference: JudgeReference,
     /// The version's number.
@@ -60,6 +64,8 @@ pub fn choose(project: &Project, judge: &str, models: &[String]) -> Result<Chose
     let used = user.and_then(|suite| uses(suite, &reference.slug).next());
     let used_type = used.map(|(scorer, _)| scorer.type_name.as_str());
     let type_name = type_of(&fit, &reference, used_type).to_owned();
+    let same_type = used.filter(|(scorer, _)| scorer.type_name == type_name);
+    let settings = same_type.map_or_else(Map::new, |(scorer, _)| settings(scorer));
     let models = if models.is_empty() {
         vec![only_model(
             project, &suites, &registry, &reference, &version,
@@ -84,6 +90,7 @@ pub fn choose(project: &Project, judge: &str, models: &[String]) -> Result<Chose
         judge: fit,
         version,
         type_name,
+        settings,
         reference,
         number,
         registry,
@@ -103,6 +110,16 @@ fn type_of<'u>(judge: &Judge, reference: &JudgeReference, used: Option<&'u str>)
             builtin::G_EVAL => "g-eval",
             _ => "judge",
         })
+}
+
+/// The keys of a scorer that change what its judge is asked or how its reply is read.
+fn settings(scorer: &ScorerSpec) -> Map<String, Value> {
+    let keys = ["steps", "samples", "logprobs", "scores"];
+    let given = keys.into_iter().filter_map(|key| {
+        let value = scorer.resolved().get(key)?;
+        Some((key.to_owned(), value.clone()))
+    });
+    given.collect()
 }
 
 fn parse(judge: &str) -> Result<JudgeReference, CommandError> {
