@@ -20,15 +20,7 @@ pub(super) fn rows(
         .has_headers(false)
         .from_reader(text.as_bytes());
     let mut records = reader.records();
-    let at = |position: Option<&csv::Position>| {
-        let number = |value: u64| usize::try_from(value).unwrap_or(0);
-        let (byte, line) = position.map_or((0, 1), |at| (number(at.byte()), number(at.line())));
-        let row = text
-            .get(byte..)
-            .and_then(|rest| rest.lines().next())
-            .unwrap_or_default();
-        Source::row(name, row, line)
-    };
+    let at = |position: Option<&csv::Position>| row_at(name, text, position);
     let columns = match records.next() {
         None => return,
         Some(Err(error)) => return row(&at(None), Err(broken(&at(None), &error.to_string()))),
@@ -61,6 +53,18 @@ pub(super) fn rows(
             }
         }
     }
+}
+
+/// The row of a CSV text that stands at a position, for a finding about it; without one the header.
+pub(crate) fn row_at(name: &str, text: &str, position: Option<&csv::Position>) -> Arc<Source> {
+    let number = |value: u64| usize::try_from(value).unwrap_or(0);
+    let (byte, line) = position.map_or((0, 1), |at| (number(at.byte()), number(at.line())));
+    let rest = text.get(byte..).unwrap_or_default();
+    // The reader stops in the middle of a `\r\n`, and passes over empty lines only when it goes on.
+    let row = rest.trim_start_matches(['\r', '\n']);
+    let passed = rest.get(..rest.len() - row.len()).unwrap_or_default();
+    let line = line + passed.matches('\n').count();
+    Source::row(name, row.lines().next().unwrap_or_default(), line)
 }
 
 fn broken(source: &Arc<Source>, message: &str) -> Diagnostic {

@@ -475,6 +475,18 @@ mod tests {
             rules(&found),
             "csv-cell@Some((3, 1)) csv@Some((4, 1)) csv@Some((5, 1))"
         );
+        for text in ["id,n\na,3\nb\n", "id,n\r\na,3\r\nb\r\n", "id,n\n\na,3\nb\n"] {
+            let mut found = Diagnostics::new();
+            let mut decoder = Decoder::new("d.csv", &mut found);
+            decoder.csv(text, |_| None);
+            let _ = decoder.finish();
+            let said = found.to_string();
+            let line = 3 + text.matches("\n\n").count();
+            assert!(
+                said.contains(&format!("\n{line} | b\n")),
+                "{text:?}: {said}"
+            );
+        }
         let mut found = Diagnostics::new();
         let mut decoder = Decoder::new("d.csv", &mut found);
         decoder.csv("id,a,a\nx,1,2\n", |_| None);

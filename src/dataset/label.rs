@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::decode::jsonl_row;
+use crate::base;
 use crate::base::decode::{Reader, Table};
 use crate::base::digest::{DigestBuilder, canonical_json};
 use crate::base::node::json_number;
@@ -193,7 +194,7 @@ fn decode(reader: &mut Reader<'_>, node: &Node, line: u32) -> Option<Example> {
     let rater = table
         .get("rater")
         .and_then(|node| reader.nonempty(node, "`rater`"));
-    let subject = decode_subject(reader, &mut table);
+    let subject = decode_subject(reader, node, &mut table);
     let pass = table
         .get("pass")
         .map(|node| (node.span, reader.boolean(node, "`pass`")));
@@ -207,12 +208,15 @@ fn decode(reader: &mut Reader<'_>, node: &Node, line: u32) -> Option<Example> {
     if let Some(node) = table.get("note") {
         reader.text(node, "`note`");
     }
-    check_rating(
-        reader,
-        table.span(),
-        subject.as_ref(),
-        (pass, score, preferred),
-    );
+    // A misspelt rating is an unknown key, and not a missing one besides.
+    if !is_misspelt(node, &["pass", "score", "preferred"]) {
+        check_rating(
+            reader,
+            table.span(),
+            subject.as_ref(),
+            (pass, score, preferred),
+        );
+    }
     table.finish(reader);
     Some(Example {
         id: CaseId::new(id?),
@@ -232,8 +236,38 @@ fn decode(reader: &mut Reader<'_>, node: &Node, line: u32) -> Option<Example> {
     })
 }
 
-fn decode_subject(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<Subject> {
+/// The keys of a label.
+const KEYS: [&str; 13] = [
+    "id",
+    "answer",
+    "answers",
+    "question",
+    "reference",
+    "criteria",
+    "context",
+    "author",
+    "rater",
+    "pass",
+    "score",
+    "preferred",
+    "note",
+];
+
+/// Whether a key of the label is none of ours, and looks like one of these.
+fn is_misspelt(node: &Node, wanted: &[&str]) -> bool {
+    let base::Value::Map(entries) = &node.value else {
+        return false;
+    };
+    let mut unknown = entries
+        .iter()
+        .map(|entry| entry.key.as_str())
+        .filter(|key| !KEYS.contains(key));
+    unknown.any(|key| text::suggestion(key, KEYS).is_some_and(|near| wanted.contains(&near)))
+}
+
+fn decode_subject(reader: &mut Reader<'_>, node: &Node, table: &mut Table<'_>) -> Option<Subject> {
     match (table.get("answer"), table.get("answers")) {
+        (None, None) if is_misspelt(node, &["answer", "answers"]) => None,
         (None, None) => {
             let help = "add `answer:`, or `answers:` with two texts for a pairwise judge";
             reader.error(
@@ -517,6 +551,17 @@ mod tests {
                 "{place} {what}:\n{said}"
             );
         }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_one_error_a_line() {
+        let (_, said) = labels(&[
+            r#"{"id": "a", "answer": "x", "passed": true}"#,
+            r#"{"id": "b", "answr": "x", "pass": true}"#,
+        ]);
+        assert_eq!(said.len(), 2, "{said:#?}");
+        assert!(said[0].contains("did you mean `pass`?"), "{}", said[0]);
+        assert!(said[1].contains("did you mean `answer`?"), "{}", said[1]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod label;
 pub mod select;
 
 pub use case::{Case, dataset_digest};
+pub(crate) use csv::row_at as csv_row_at;
 pub use decode::{DatasetForm, Decoder};
 pub use filter::Filter;
 pub use select::Sample;

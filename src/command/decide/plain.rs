@@ -6,6 +6,7 @@ use super::row::Row;
 use crate::base::decode::{Reader, Table};
 use crate::base::node::json_number;
 use crate::base::{Diagnostic, Diagnostics, Entry, Node, Source, Span, Value, json, text};
+use crate::dataset::csv_row_at;
 
 /// The keys of a row.
 const KEYS: [&str; 13] = [
@@ -65,8 +66,7 @@ pub(super) fn csv(name: &str, text: &str) -> Result<Plain, Diagnostics> {
     let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
     let mut reading = Reading::default();
     let broken = |error: &csv::Error, reading: &mut Reading| {
-        let line = error.position().map_or(1, csv::Position::line);
-        let source = Source::row(name, "", usize::try_from(line).unwrap_or(1));
+        let source = csv_row_at(name, text, error.position());
         reading
             .found
             .push(Diagnostic::error("bad-row", error.to_string()).at(&source, Span::default()));
@@ -78,13 +78,17 @@ pub(super) fn csv(name: &str, text: &str) -> Result<Plain, Diagnostics> {
             return reading.finish(name);
         }
     };
+    check_header(&header, &csv_row_at(name, text, None), &mut reading.found);
+    if reading.found.has_errors() {
+        return reading.finish(name);
+    }
     for record in reader.records() {
         match record {
             Ok(record) => {
-                let line = record.position().map_or(1, csv::Position::line);
-                let line = usize::try_from(line).unwrap_or(1);
-                let source = Source::row(name, "", line);
-                reading.take(&source, &row_of_cells(&header, &record), line);
+                let source = csv_row_at(name, text, record.position());
+                let line = source.first_line;
+                let whole = source.text.len();
+                reading.take(&source, &row_of_cells(&header, &record, whole), line);
             }
             Err(error) => broken(&error, &mut reading),
         }
@@ -92,15 +96,60 @@ pub(super) fn csv(name: &str, text: &str) -> Result<Plain, Diagnostics> {
     reading.finish(name)
 }
 
-/// A CSV record as the map that a JSONL line would be; an empty cell is absent.
-fn row_of_cells(header: &csv::StringRecord, record: &csv::StringRecord) -> Node {
-    let node = |value| Node {
-        span: Span::default(),
-        value,
+/// What is wrong with the columns is said once, and not in every row.
+fn check_header(header: &csv::StringRecord, source: &Arc<Source>, found: &mut Diagnostics) {
+    let has = |wanted: &str| header.iter().any(|column| column == wanted);
+    let is_known = |column: &str| KEYS.contains(&column) || column.starts_with("segment.");
+    let mut misspelt = Vec::new();
+    for column in header.iter().filter(|column| !is_known(column)) {
+        let Some(near) = text::suggestion(column, KEYS) else {
+            continue;
+        };
+        misspelt.push(near);
+        let message = if has(near) {
+            format!("the header has an unknown column `{column}`")
+        } else {
+            format!("the header has no column `{near}`, but an unknown one, `{column}`")
+        };
+        let start = source.text.find(column).unwrap_or(0);
+        let end = start + column.len();
+        let help = format!("did you mean `{near}`? rename `{column}` if not");
+        let diagnostic = Diagnostic::error("unknown-key", message);
+        found.push(diagnostic.at(source, Span { start, end }).help(help));
+    }
+    let is_there = |wanted: &&str| has(wanted) || misspelt.contains(wanted);
+    let whole = Span {
+        start: 0,
+        end: source.text.len(),
     };
+    let mut missing = |message: &str, help: &str| {
+        let diagnostic = Diagnostic::error("missing-key", message);
+        found.push(diagnostic.at(source, whole).help(help));
+    };
+    if header.is_empty() {
+        return;
+    }
+    if !is_there(&"id") {
+        missing(
+            "the header has no column `id`",
+            "the first line names the columns, such as id,pass",
+        );
+    }
+    if !["pass", "score", "error", "skipped"].iter().any(is_there) {
+        missing(
+            "the header has no column with a result",
+            "add a column `pass`, `score` or `error`",
+        );
+    }
+}
+
+/// A CSV record as the map that a JSONL line would be; an empty cell is absent.
+fn row_of_cells(header: &csv::StringRecord, record: &csv::StringRecord, end: usize) -> Node {
+    let span = Span { start: 0, end };
+    let node = |value| Node { span, value };
     let entry = |key: &str, value| Entry {
         key: key.to_owned(),
-        key_span: Span::default(),
+        key_span: span,
         value: node(value),
     };
     let (mut entries, mut segment) = (Vec::new(), Vec::new());
@@ -325,6 +374,29 @@ mod tests {
         assert!(said("{\"id\": \"a\", \"pass\": true}\nnope").contains("a.jsonl:2:"));
         let said = csv("a.csv", "id,score\na,NaN\n").err().unwrap().to_string();
         assert!(said.contains("a.csv:2:"), "{said}");
+        assert!(said.contains("2 | a,NaN"), "{said}");
+    }
+
+    #[test]
+    fn a_misspelt_column_is_one_error_in_the_header() {
+        let found = |text: &str| csv("a.csv", text).err().unwrap();
+        let misspelt = found("id,passed\na,true\nb,true\n");
+        assert_eq!(misspelt.iter().count(), 1);
+        let said = misspelt.to_string();
+        for part in [
+            "no column `pass`",
+            "a.csv:1:4",
+            "1 | id,passed",
+            "mean `pass`",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(
+            found("name,result\na,true\n")
+                .to_string()
+                .contains("no column `id`")
+        );
+        assert_eq!(found("id,verdict\na,true\nb,false\n").iter().count(), 1);
     }
 
     #[test]
