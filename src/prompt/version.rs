@@ -60,6 +60,14 @@ pub struct MessageTemplate {
     pub content: Template,
 }
 
+impl MessageTemplate {
+    /// Whether it says nothing, whatever the case.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.content.to_source().trim().is_empty()
+    }
+}
+
 impl PromptVersion {
     /// The version as people refer to it: `v7`, or the first digits of the hash.
     #[must_use]

@@ -47,6 +47,7 @@ pub fn validate<'c>(
     own: impl Fn(usize) -> &'c [ScorerSpec],
     diagnostics: &mut Diagnostics,
 ) {
+    check_use(dataset, cases, prompts, diagnostics);
     let mut unknown: BTreeSet<&str> = BTreeSet::new();
     for (index, case) in cases.iter().enumerate() {
         check_variables(dataset, case, prompts, diagnostics);
@@ -97,12 +98,50 @@ fn check_variables(
             let message = format!(
                 "case `{}`: variable `{name}` of {} {}",
                 text::visible_line(case.id.as_str()),
-                prompt.label(),
+                shown(prompt),
                 fault.message
             );
             diagnostics.push(at_case(fault.rule, message, dataset, case).help(fault.help));
             said.push((name, fault.rule));
         }
+    }
+}
+
+/// A prompt as its author knows it: by its number, else by its file.
+fn shown(prompt: &PromptVersion) -> String {
+    match prompt.number {
+        None if !prompt.source.name.is_empty() => text::visible_line(&prompt.source.name),
+        _ => prompt.label(),
+    }
+}
+
+/// A prompt that uses none of the variables of the cases, though another does, says the same to every
+/// case.
+fn check_use(
+    dataset: &str,
+    cases: &[Case],
+    prompts: &[&PromptVersion],
+    diagnostics: &mut Diagnostics,
+) {
+    let uses = |prompt: &PromptVersion| {
+        let mut names = cases
+            .iter()
+            .flat_map(|case| case.vars.iter())
+            .map(|(name, _)| name);
+        names.any(|name| prompt.variable(name).is_some())
+    };
+    let (using, blind): (Vec<&PromptVersion>, Vec<_>) =
+        prompts.iter().partition(|prompt| uses(prompt));
+    let Some(case) = cases.first().filter(|_| !using.is_empty()) else {
+        return;
+    };
+    for prompt in blind {
+        let message = format!("{} uses none of the cases' variables", shown(prompt));
+        let mut warning = at_case("unused-case-variable", message, dataset, case);
+        warning.severity = crate::base::Severity::Warning;
+        diagnostics.push(
+            warning.help("use one in the prompt, written `{{name}}`: now every case asks the same"),
+        );
     }
 }
 
