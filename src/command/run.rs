@@ -16,7 +16,7 @@ use super::versions::Versions;
 use super::{batch, bias, early, selfcheck};
 use crate::analysis::CaseTable;
 use crate::base::{Diagnostics, Source, json};
-use crate::dataset::Filter;
+use crate::dataset::{Case, Filter};
 use crate::plan::Shard;
 use crate::record::{Arm, Event, Fold, Run, RunHeader};
 use crate::registry::reference::VersionRef;
@@ -232,10 +232,15 @@ pub async fn go(
     Ok(SuiteResult::Ran(Box::new(suite_run)))
 }
 
+/// Whether a suite can decide about one version alone.
+#[must_use]
+pub fn decides_alone(suite: &Suite, cases: &[Case]) -> bool {
+    suite.policy.min_pass_rate.is_some() || cases.iter().any(|case| case.must_pass)
+}
+
 /// `gate run` decides by absolute rules, so it needs one.
 fn require_rule(suite: &Suite, prepared: &Prepared) -> Result<(), CommandError> {
-    let must_pass = prepared.cases.iter().any(|case| case.must_pass);
-    if suite.policy.min_pass_rate.is_some() || must_pass {
+    if decides_alone(suite, &prepared.cases) {
         return Ok(());
     }
     Err(CommandError::usage(

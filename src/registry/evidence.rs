@@ -79,6 +79,8 @@ pub struct Requirement {
     pub model_id: String,
     /// Whether the suite has other models too.
     pub has_other_models: bool,
+    /// The suite's file, where the suite can not decide about one version alone.
+    pub lacks_rule: Option<String>,
     /// The suite's digest.
     pub suite_digest: Digest,
     /// The dataset's digest.

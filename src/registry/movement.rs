@@ -19,13 +19,15 @@ pub enum MoveError {
     /// The channel moves by itself.
     #[error("`latest` moves by itself: it always points to the highest version")]
     Latest,
-    /// The channel never pointed anywhere else.
-    #[error("`{channel}` has nothing to go back to{}", present.map_or_else(String::new, |v| format!(": it has only ever been v{v}")))]
+    /// The channel is where it began.
+    #[error("`{channel}` has nothing to go back to{}", nothing_before(*present, *withdrawn))]
     NothingBefore {
         /// The channel.
         channel: Channel,
         /// Where it points.
         present: Option<u32>,
+        /// The version that it pointed to last among others, from which it came back.
+        withdrawn: Option<u32>,
     },
     /// The channel never pointed to the version that it is to go back to.
     #[error("`{channel}` never pointed to v{version}, so it can not go back to it")]
@@ -85,6 +87,16 @@ pub enum MoveError {
     },
 }
 
+fn nothing_before(present: Option<u32>, withdrawn: Option<u32>) -> String {
+    match (present, withdrawn) {
+        (None, _) => String::new(),
+        (Some(here), None) => format!(": it has only ever been v{here}"),
+        (Some(here), Some(other)) => {
+            format!(": it came back from v{other} already, to v{here}, where it began")
+        }
+    }
+}
+
 /// Moves a channel back to a version it had pointed to; without one to the one before. Needs no
 /// evidence and no approval: it must never wait.
 ///
@@ -101,9 +113,11 @@ pub fn rollback(
     }
     let present = state.channel(channel);
     let Some(version) = to.or_else(|| state.previous(channel)) else {
+        let mut others = state.moves(channel).iter().map(|entry| entry.to);
         return Err(MoveError::NothingBefore {
             channel: channel.clone(),
             present,
+            withdrawn: others.rfind(|to| present != Some(*to)),
         });
     };
     if present == Some(version) {

@@ -10,7 +10,7 @@ use super::movement::is_same_person;
 use super::settings::PromptSettings;
 use super::status::Status;
 use super::version::{Present, record};
-use crate::base::{Digest, Name, Slug, Timestamp};
+use crate::base::{Digest, Name, Slug, Timestamp, text};
 
 /// What is to be decided.
 #[derive(Debug, Clone, Copy)]
@@ -372,8 +372,21 @@ fn command(question: &Question<'_>, requirement: &Requirement, stable: Option<Di
         .map_or_else(String::new, |_| format!(" --prompt {slug}"));
     match stable {
         Some(_) => format!("gate compare stable v{version} --suite {suite}{prompt}"),
-        None => format!("gate run v{version} --suite {suite}{prompt}"),
+        None => {
+            let run = format!("gate run v{version} --suite {suite}{prompt}");
+            match &requirement.lacks_rule {
+                None => run,
+                Some(file) => with_rule_first(file, &run),
+            }
+        }
     }
+}
+
+/// `gate run` needs an absolute rule, without which it would only say that there is none.
+#[must_use]
+pub fn with_rule_first(file: &str, run: &str) -> String {
+    let file = text::visible_line(file);
+    format!("add `min_pass_rate` to the policy of {file}, then {run}")
 }
 
 fn carry(

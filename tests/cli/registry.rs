@@ -899,3 +899,37 @@ fn a_killed_change_leaves_no_half() {
     let left: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn the_way_to_a_first_promotion_begins_with_an_absolute_rule() {
+    let sandbox = project();
+    sandbox.write("evals/label.yaml", SUITE);
+    let hint = "add `min_pass_rate` to the policy of evals/label.yaml, then gate run v1";
+    sandbox
+        .gate(&[
+            "prompt",
+            "add",
+            "prompts/label/v1.yaml",
+            "--description",
+            "first",
+        ])
+        .exits(0)
+        .prints(hint);
+    sandbox
+        .gate(&["prompt", "promote", "label@v1"])
+        .exits(1)
+        .says(hint);
+}
+
+#[test]
+fn a_second_rollback_says_where_the_channel_came_from() {
+    let sandbox = promoted();
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    sandbox.gate(&["prompt", "promote", "label@v2"]).exits(0);
+    sandbox.gate(&["prompt", "rollback", "label"]).exits(0);
+    sandbox
+        .gate(&["prompt", "rollback", "label"])
+        .exits(2)
+        .says("came back from v2 already, to v1")
+        .says("gate prompt rollback SLUG --to v2");
+}

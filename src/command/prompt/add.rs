@@ -8,13 +8,16 @@ use camino::Utf8Path;
 use super::evidence;
 use super::place::{self, Actor, Place};
 use crate::base::{Diagnostics, Slug, Source, yaml};
-use crate::command::{CommandError, Project};
+use crate::command::run::decides_alone;
+use crate::command::{CommandError, Project, dataset};
 use crate::prompt::metadata::{self, Field};
 use crate::prompt::{Form, PromptVersion};
+use crate::registry::promote::with_rule_first;
 use crate::registry::version::{self, AddError, Present};
 use crate::registry::{Change, Stamp, State};
 use crate::store::fs;
 use crate::store::registry;
+use crate::suite::Suite;
 
 const MAX_PROMPT: u64 = 8 << 20;
 
@@ -268,9 +271,22 @@ fn test(project: &Project, place: &Place, state: &State, number: u32) -> Option<
     let tested = suites.iter().any(|suite| !suite.models.is_empty());
     let command = match state.stable() {
         Some(_) => format!("gate compare stable v{number} --prompt {}", place.slug),
-        None => format!("gate run v{number} --prompt {}", place.slug),
+        None => {
+            let run = format!("gate run v{number} --prompt {}", place.slug);
+            suites
+                .iter()
+                .find_map(|suite| lacks_rule(project, suite))
+                .map_or_else(|| run.clone(), |file| with_rule_first(&file, &run))
+        }
     };
     tested.then_some(command)
+}
+
+/// The file of a suite that can not decide about one version alone.
+fn lacks_rule(project: &Project, suite: &Suite) -> Option<String> {
+    let mut found = Diagnostics::new();
+    let data = dataset::load(project, suite, &[], &mut found).ok()??;
+    (!decides_alone(suite, &data.cases)).then(|| suite.path.clone())
 }
 
 fn extension(form: Form) -> &'static str {

@@ -10,7 +10,7 @@ use crate::chat::{ModelSpec, ProviderKind};
 use crate::command::calibrate::known;
 use crate::command::endpoints::Endpoints;
 use crate::command::outcome::{SuiteRun, Texts};
-use crate::command::run::decide_run;
+use crate::command::run::{decide_run, decides_alone};
 use crate::command::{CommandError, Project, dataset, judges, prepare, suites};
 use crate::prompt::PromptVersion;
 use crate::record::{Arm, RunHeader};
@@ -124,7 +124,9 @@ fn requirement(
     let untold = known::Untold::LeftOut;
     let calibrations = known::of_suite(project, suite, &judges, &uses, &referenced, untold)?;
     referenced.calibrations = known::trusted(suite, &calibrations);
+    let has_rule = decides_alone(suite, &data.cases);
     Ok(Requirement {
+        lacks_rule: (!has_rule).then(|| suite.path.clone()),
         suite: suite.name.clone(),
         model: model.name.clone(),
         model_id: model_id(model.provider.as_str(), model.model.as_deref()),

@@ -50,6 +50,12 @@ fn move_error(error: &MoveError) -> CommandError {
             )
         }
         MoveError::Latest => "name another channel".to_owned(),
+        MoveError::NothingBefore {
+            withdrawn: Some(other),
+            ..
+        } => {
+            format!("to go to v{other} again: gate prompt rollback SLUG --to v{other}")
+        }
         MoveError::NothingBefore { .. } => {
             "promote another version: gate prompt promote SLUG@vN".to_owned()
         }

@@ -259,7 +259,12 @@ pub fn locate(project: &Project, slug: &Slug) -> Result<Place, CommandError> {
             let known: Vec<&str> = known.iter().map(|prompt| prompt.slug.as_str()).collect();
             Err(CommandError::usage(
                 format!("there is no prompt `{slug}`"),
-                choices(slug.as_str(), &known),
+                if known.is_empty() {
+                    "add a first version: gate prompt add FILE --prompt SLUG --description TEXT"
+                        .to_owned()
+                } else {
+                    choices(slug.as_str(), &known)
+                },
             ))
         }
     }

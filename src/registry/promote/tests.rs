@@ -56,6 +56,7 @@ fn world() -> World {
         model: name("main"),
         model_id: "m-2026-01-01".to_owned(),
         has_other_models: false,
+        lacks_rule: None,
         suite_digest: digest("suite"),
         dataset_digest: digest("data"),
         judges,
