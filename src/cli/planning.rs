@@ -87,8 +87,11 @@ pub(super) fn power(global: &Global, args: &PowerArgs) -> Result<Exit, CommandEr
 fn design(global: &Global, args: &PowerArgs) -> Result<(Design, Option<u64>), CommandError> {
     if let Some(run) = &args.run {
         let project = open(global, global_layers(global), None)?;
-        let (design, cases) = power::of_run(&project, run)?;
-        return Ok((design, Some(cases)));
+        let learnt = power::of_run(&project, run)?;
+        if let Some(note) = &learnt.note {
+            output::say(&format!("note: {}", text::visible_line(note)));
+        }
+        return Ok((learnt.design, Some(learnt.cases)));
     }
     let design = match (args.rate, args.sd, args.churn) {
         (Some(rate), _, _) => Design::Unpaired { rate },

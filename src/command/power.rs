@@ -3,7 +3,9 @@
 use super::error::CommandError;
 use super::project::Project;
 use crate::analysis::{CaseTable, Fill, Measure, Pairing};
+use crate::record::Arm;
 use crate::stats::mean::{self, Sample};
+use crate::stats::paired::mcnemar_exact;
 use crate::stats::power::{
     self, Price, RepeatPlan, Risk, SampleSize, VarianceComponents, clustered_cases, design_effect,
 };
@@ -122,7 +124,24 @@ fn refused(error: &stats::Error) -> CommandError {
 /// # Errors
 /// When a number is impossible.
 pub fn power(question: Question) -> Result<Plan, CommandError> {
+    if let Goal::Effect(effect) = question.goal {
+        check_effect(effect)?;
+    }
     answer(question).map_err(|error| refused(&error))
+}
+
+fn check_effect(effect: f64) -> Result<(), CommandError> {
+    let size = effect.abs();
+    if size > 0.0 && size <= 1.0 {
+        return Ok(());
+    }
+    let help = if size > 1.0 && size <= 100.0 {
+        format!("it is a share: write {} for {size} points", size / 100.0)
+    } else {
+        "it is a share: write 0.05 for 5 points".to_owned()
+    };
+    let message = format!("--effect must be above 0 and at most 1, not {effect}");
+    Err(CommandError::usage(message, help))
 }
 
 fn answer(question: Question) -> Result<Plan, stats::Error> {
@@ -219,20 +238,53 @@ fn plans(question: &Question, risk: Risk) -> Result<Vec<RepeatPlan>, stats::Erro
     Ok(plans)
 }
 
+/// What a stored run says for planning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learnt {
+    /// How much its cases differ.
+    pub design: Design,
+    /// How many there are.
+    pub cases: u64,
+    /// What to know before it is trusted.
+    pub note: Option<String>,
+}
+
 /// What a stored run says for planning: how much its cases differ, and how many there are.
 ///
 /// # Errors
 /// When there is no such run, or it has no pairs.
-pub fn of_run(project: &Project, wanted: &str) -> Result<(Design, u64), CommandError> {
+pub fn of_run(project: &Project, wanted: &str) -> Result<Learnt, CommandError> {
     let id = runs::find(&project.state, wanted)?;
     let loaded = runs::load(&project.state, &id)?;
     let table = CaseTable::of_run(&loaded.run);
-    design_of(&table).ok_or_else(|| {
+    let learnt = design_of(&table).ok_or_else(|| {
         CommandError::usage(
             format!("run {id} has no pairs to learn the churn from"),
             "name a run of `gate compare`, or give --churn",
         )
+    })?;
+    let (design, cases) = learnt;
+    let note = shows_loss(&table).then(|| {
+        let same = loaded.run.header.label(Arm::Baseline);
+        format!(
+            "run {id} shows a loss, so its churn holds the loss too; `gate compare {same} {same}` shows churn alone"
+        )
+    });
+    Ok(Learnt {
+        design,
+        cases,
+        note,
     })
+}
+
+/// Whether more cases were lost than chance explains.
+fn shows_loss(table: &CaseTable<'_>) -> bool {
+    const LEVEL: f64 = 0.05;
+    let pairing = Pairing::new(table);
+    let counts = pairing
+        .pairs(&pairing.all, Measure::Pass, Fill::LeaveOut)
+        .counts;
+    mcnemar_exact(&counts).p_regression <= LEVEL
 }
 
 fn design_of(table: &CaseTable<'_>) -> Option<(Design, u64)> {
@@ -316,6 +368,17 @@ mod tests {
         asked.repeats = Some(repeats);
         let plans = power(asked).unwrap().plans;
         assert!(plans[2].mde > plans[0].mde);
+    }
+
+    #[test]
+    fn an_effect_in_points_is_told_to_be_a_share() {
+        let paired = Design::Paired { churn: 0.05 };
+        let said = power(question(paired, Goal::Effect(5.0))).unwrap_err();
+        let CommandError::Usage { message, help } = said else {
+            panic!("{said}");
+        };
+        assert!(message.starts_with("--effect must be above 0"), "{message}");
+        assert_eq!(help.unwrap(), "it is a share: write 0.05 for 5 points");
     }
 
     #[test]

@@ -125,3 +125,23 @@ fn simulate_takes_the_policy_of_a_suite_and_refuses_the_impossible() {
         .exits(2)
         .says("impossible");
 }
+
+#[test]
+fn power_says_where_the_churn_of_a_run_holds_a_loss() {
+    let sandbox = Sandbox::smallest();
+    let case = |n: usize| {
+        format!("{{\"id\": \"c{n}\", \"vars\": {{\"ticket\": \"t{n}\"}}, \"expected\": \"bug\"}}\n")
+    };
+    sandbox.write(
+        "fixtures/label.jsonl",
+        &(0..12).map(case).collect::<String>(),
+    );
+    let rules =
+        "gate: mock/1\nrules:\n  - { when: { system: friendly }, reply: no }\n  - { reply: bug }\n";
+    sandbox.write("fixtures/label.mock.yaml", rules);
+    sandbox.gate(&["compare", "v1", "v2"]).exits(1);
+    sandbox
+        .gate(&["power", "--run", "last"])
+        .exits(0)
+        .says("its churn holds the loss too; `gate compare v1 v1` shows churn alone");
+}
