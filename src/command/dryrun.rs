@@ -274,11 +274,13 @@ impl Forecast {
                 || "unknown: the model's price is".to_owned(),
                 |cost| format!("about {cost:.2} USD"),
             );
-            lines.push(format!(
+            lines.push(if refill.prefix_tokens > 0.0 { format!(
                 "  an edit at {} requests an hour refills the provider's prompt cache ({} tokens of system messages): {cost}",
                 text::thousands(whole_of(refill.per_hour)),
                 text::thousands(whole_of(refill.prefix_tokens))
-            ));
+            ) } else {
+                "  the prompt has no system message, so an edit refills nothing of the provider's prompt cache".to_owned()
+            });
         }
         lines
     }

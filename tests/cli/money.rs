@@ -47,6 +47,18 @@ fn a_dry_run_sends_nothing_and_says_what_it_would_cost() {
 }
 
 #[test]
+fn without_a_system_message_an_edit_refills_nothing() {
+    let server = Server::saying("ok");
+    let sandbox = priced(&server, 5);
+    let path = "prompts/remote/v1.yaml";
+    let prompt = sandbox.read(path).replace("role: system", "role: user");
+    sandbox.write(path, &prompt);
+    let ran = sandbox.gate(&["compare", "v1", "v1", "-n", "--traffic", "10000/h"]);
+    ran.exits(0).prints("an edit refills nothing");
+    assert!(!ran.stdout.contains("-0.00"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_dry_run_says_for_each_model_how_its_tokens_are_counted() {
     let server = Server::saying("ok");
     let sandbox = priced(&server, 5);
