@@ -91,15 +91,17 @@ impl<'r> Suite<'r> {
         counts.then_some(before - now)
     }
 
-    /// The cases that are lost, or got worse, and can be typed: those that fell furthest first, else
-    /// in the dataset's order.
+    /// The cases that are lost, or got worse: those that can be typed first, of these those that fell
+    /// furthest, else in the dataset's order.
     fn lost(&self) -> Vec<&CaseRow<'r>> {
-        let can_be_typed = |row: &&CaseRow<'r>| text::visible_line(row.id) == row.id;
-        let rows = self.table.rows.iter().filter(can_be_typed);
+        let rows = self.table.rows.iter();
         let mut fallen: Vec<(f64, &CaseRow<'r>)> = rows
             .filter_map(|row| Some((self.fall(row)?, row)))
             .collect();
-        fallen.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        fallen.sort_by(|(one, a), (other, b)| {
+            let typed = can_be_typed(b.id).cmp(&can_be_typed(a.id));
+            typed.then(other.total_cmp(one))
+        });
         fallen.into_iter().map(|(_, row)| row).collect()
     }
 
@@ -112,7 +114,7 @@ impl<'r> Suite<'r> {
         let rules = &self.ran.decision.rules;
         let must_pass = rules.iter().find(|rule| rule.id == "must-pass");
         let broken = must_pass.filter(|rule| rule.verdict == RuleVerdict::Fail);
-        if let Some(id) = broken.and_then(|rule| rule.case_ids.first()) {
+        if let Some(id) = broken.and_then(|rule| rule.case_ids.iter().find(|id| can_be_typed(id))) {
             return step(self.show(id), "a case that must pass and does not");
         }
         let mut failed = rules
@@ -124,7 +126,8 @@ impl<'r> Suite<'r> {
             segment.is_none_or(|segment| pairs.any(|(k, v)| segment == format!("{k}={v}")))
         };
         let there: Vec<_> = lost.iter().filter(is_there).collect();
-        let Some(first) = there.first().copied().or(lost.first()) else {
+        let first = there.first().copied().or(lost.first());
+        let Some(first) = first.filter(|row| can_be_typed(row.id)) else {
             let command = format!("gate report {} --markdown report.md", self.run);
             return step(command, "every number, for reading");
         };
@@ -162,14 +165,25 @@ impl<'r> Suite<'r> {
         const SHOWN: usize = 3;
         let lost = self.lost();
         let (first, others) = lost.split_first()?;
+        if !can_be_typed(first.id) {
+            return None;
+        }
         let what = match (lost.len(), self.is_repeated()) {
             (1, false) => "the lost case".to_owned(),
             (1, true) => "the case that got worse".to_owned(),
             (count, false) => format!("the {} lost cases", text::thousands(count)),
             (count, true) => format!("the {} cases that got worse", text::thousands(count)),
         };
-        let named: Vec<&str> = others.iter().take(SHOWN).map(|row| row.id).collect();
-        let dots = if others.len() > SHOWN { ", …" } else { "" };
+        let typed = others
+            .iter()
+            .map(|row| row.id)
+            .filter(|id| can_be_typed(id));
+        let named: Vec<&str> = typed.take(SHOWN).collect();
+        let dots = if others.len() > named.len() {
+            ", …"
+        } else {
+            ""
+        };
         let also = if named.is_empty() {
             String::new()
         } else {
@@ -197,6 +211,11 @@ impl<'r> Suite<'r> {
         let words = format!("about {cases} decide if {new} is as good as {old}{find}");
         Some(step(words, ""))
     }
+}
+
+/// Whether an id is shown as it is, so that it can be typed.
+fn can_be_typed(id: &str) -> bool {
+    text::visible_line(id) == id
 }
 
 fn step(command: String, note: &str) -> NextStep {

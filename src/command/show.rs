@@ -45,7 +45,8 @@ pub fn show(project: &Project, wanted: &str, case: &str) -> Result<Shown, Comman
 
 fn nearest<'c>(case: &str, ids: impl Iterator<Item = &'c str>) -> String {
     const LISTED: usize = 20;
-    let ids: Vec<&str> = ids.collect();
+    // An id that is shown with escapes can not be typed.
+    let ids: Vec<&str> = ids.filter(|id| text::visible_line(id) == *id).collect();
     if ids.len() <= LISTED {
         return choices(case, &ids);
     }
