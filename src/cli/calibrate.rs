@@ -55,6 +55,9 @@ pub(super) fn calibrate(global: &Global, args: &CalibrateArgs) -> Result<Exit, C
     };
     for model in &found.models {
         output::say(&format!("wrote {}", text::visible_line(&model.path)));
+        if let Some(replaced) = &model.replaced {
+            output::say(&format!("note: {replaced}"));
+        }
     }
     show(
         global,

@@ -528,3 +528,17 @@ fn labels_of_the_very_answers_correct_by_the_powered_mean() {
     // The judge passes all, people three in four.
     close(&candidate["corrected"], 0.75);
 }
+
+#[test]
+fn a_record_of_more_labels_is_not_replaced_in_silence() {
+    let sandbox = project("");
+    sandbox.write("labels.jsonl", &labels([46, 4, 15, 35]));
+    let ran = sandbox.gate(&COMMAND);
+    ran.exits(0);
+    assert!(!ran.stderr.contains("replaced"), "{}", ran.stderr);
+    sandbox.write("labels.jsonl", &labels([20, 0, 0, 20]));
+    sandbox
+        .gate(&COMMAND)
+        .exits(0)
+        .says("a record of 100 labels, kappa 0.62 was replaced by one of 40, kappa 1.00");
+}

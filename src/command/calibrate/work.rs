@@ -65,6 +65,8 @@ pub struct Calibrated {
     pub path: String,
     /// The digest of its file.
     pub digest: Digest,
+    /// The record of more labels that it replaced, in words.
+    pub replaced: Option<String>,
     /// What was paid.
     pub spent_usd: f64,
     /// Requests sent.
@@ -161,6 +163,29 @@ fn label_set(labels: &Labels) -> LabelSet {
     }
 }
 
+/// What a record of fewer labels is about to replace.
+fn replaced(project: &Project, path: &str, record: &CalibrationRecord) -> Option<String> {
+    let (old, _) = record::find(project, path).ok()??;
+    if old.labels.rows <= record.labels.rows {
+        return None;
+    }
+    let kappa = |record: &CalibrationRecord| {
+        let kappa = record.figures.pointer("/pass/kappa");
+        let kappa = kappa.and_then(serde_json::Value::as_f64);
+        kappa.map_or_else(String::new, |kappa| format!(", kappa {kappa:.2}"))
+    };
+    Some(format!(
+        "a record of {}{} was replaced by one of {}{}",
+        text::count(
+            usize::try_from(old.labels.rows).unwrap_or(usize::MAX),
+            "label"
+        ),
+        kappa(&old),
+        text::thousands(usize::try_from(record.labels.rows).unwrap_or(usize::MAX)),
+        kappa(record)
+    ))
+}
+
 /// The figures of a run that asked the judge, written down.
 fn measure(
     project: &Project,
@@ -204,6 +229,7 @@ fn measure(
         chosen.number,
         asked.model,
     );
+    let replaced = replaced(project, &path, &record);
     let digest = record::write(project, &path, &record)?;
     let calls = || run.trials.iter().flat_map(|trial| &trial.judges);
     Ok(Calibrated {
@@ -211,6 +237,7 @@ fn measure(
         figures,
         path,
         digest,
+        replaced,
         spent_usd: run.totals(Arm::Candidate).spent_usd,
         requests: calls().map(|judge| u64::from(judge.record.sends)).sum(),
         cache_hits: calls().map(|judge| u64::from(judge.record.cached)).sum(),
