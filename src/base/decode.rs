@@ -224,6 +224,9 @@ impl Reader<'_> {
 /// Advice that lists the words allowed, and the nearest one first.
 #[must_use]
 pub fn choices(word: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return "there is none to choose from".to_owned();
+    }
     let list = known.join(", ");
     match text::suggestion(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? (one of: {list})"),

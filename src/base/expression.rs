@@ -61,10 +61,12 @@ impl Expression {
         let compiled = ENGINE
             .compile_expression_owned(source.to_owned())
             .map_err(|error| {
-                invalid(
-                    format!("invalid expression: {}", explain(&error)),
-                    "write a minijinja expression, such as output|length < 80",
-                )
+                let help = if has_single_equals(source) {
+                    "two values are compared with `==`, as in id == \"c01\""
+                } else {
+                    "write a minijinja expression, such as output|length < 80"
+                };
+                invalid(format!("invalid expression: {}", explain(&error)), help)
             })?;
         let mut names: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
         names.sort_unstable();
@@ -185,8 +187,8 @@ const TESTS: [&str; 15] = [
     "undefined",
 ];
 
-/// Looks for filters and tests that are not there, which the engine would only find at an answer.
-fn check_words(source: &str) -> Result<(), (String, String)> {
+/// The expression with a blank for each quoted text.
+fn without_quoted(source: &str) -> String {
     let mut bare = String::with_capacity(source.len());
     let (mut quoted, mut escaped) = (None, false);
     for c in source.chars() {
@@ -202,6 +204,22 @@ fn check_words(source: &str) -> Result<(), (String, String)> {
             None => bare.push(c),
         }
     }
+    bare
+}
+
+/// Whether an `=` stands alone, as it does where `==` was meant.
+fn has_single_equals(source: &str) -> bool {
+    let bare = without_quoted(source);
+    let mut rest = bare.replace("==", "");
+    for sign in ["!=", "<=", ">="] {
+        rest = rest.replace(sign, "");
+    }
+    rest.contains('=')
+}
+
+/// Looks for filters and tests that are not there, which the engine would only find at an answer.
+fn check_words(source: &str) -> Result<(), (String, String)> {
+    let bare = without_quoted(source);
     let word = |text: &str| -> String {
         let is_part = |c: &char| c.is_alphanumeric() || *c == '_';
         text.trim_start().chars().take_while(is_part).collect()

@@ -23,11 +23,25 @@ use crate::registry::reference::VersionRef;
 pub(super) fn version(text: &str) -> Result<VersionRef, CommandError> {
     text.parse()
         .map_err(|error: crate::registry::reference::ReferenceError| {
-            CommandError::usage(
-                error.to_string(),
-                "write v8, stable, latest, git:REV, worktree, file:PATH, sha256:…, run:ID or langfuse:NAME@LABEL",
-            )
+            let forms = "write v8, stable, latest, git:REV, worktree, file:PATH, sha256:…, run:ID or langfuse:NAME@LABEL";
+            let help = if is_git_word(text) {
+                format!("for a commit of git write git:{text}")
+            } else {
+                forms.to_owned()
+            };
+            CommandError::usage(error.to_string(), help)
         })
+}
+
+/// Whether a word is written as git writes a revision: `HEAD`, `HEAD~1`, `ORIG_HEAD^`.
+fn is_git_word(text: &str) -> bool {
+    let name = text.split(['~', '^']).next().unwrap_or(text);
+    let rest = text.get(name.len()..).unwrap_or_default();
+    let is_head = matches!(name, "HEAD" | "ORIG_HEAD" | "FETCH_HEAD" | "MERGE_HEAD");
+    is_head
+        && rest
+            .chars()
+            .all(|c| matches!(c, '~' | '^') || c.is_ascii_digit())
 }
 
 pub(super) fn run_flags(

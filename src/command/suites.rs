@@ -68,7 +68,7 @@ fn names(project: &Project, folder: &str) -> Result<Vec<String>, CommandError> {
                 "there is no folder {folder}/ with suites in {}",
                 project.root.path()
             ),
-            "call gate in your project's folder, name it with -C, or write a first suite",
+            "call gate in your project's folder, name it with -C, or make a first gate: gate init",
         )
     };
     let full = project.root.resolve_folder(folder)?;

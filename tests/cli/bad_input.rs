@@ -1,6 +1,6 @@
 //! Bad input gets a clear message with file, line and column, exit code 2, and not one request.
 
-use crate::sandbox::{CASES, SUITE, Sandbox, V1};
+use crate::sandbox::{CASES, SUITE, Sandbox, V1, v2};
 
 /// Replaces a part of a file of the smallest project, and expects exit 2 with these words.
 fn refused(file: &str, from: &str, to: &str, words: &[&str]) {
@@ -434,4 +434,66 @@ fn hostile_names_do_not_reach_the_terminal() {
     let ran = sandbox.gate(&["compare", "v1", "v2"]);
     ran.exits(2);
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+}
+
+#[test]
+fn a_prompt_that_says_nothing_is_an_error() {
+    let sandbox = Sandbox::empty();
+    for (path, text) in [
+        ("prompts/label.md", "\n"),
+        ("fixtures/label.jsonl", CASES),
+        (
+            "fixtures/label.mock.yaml",
+            "gate: mock/1\nrules: [{ reply: bug }]\n",
+        ),
+    ] {
+        sandbox.write(path, text);
+    }
+    let suite = SUITE.replace("prompt: label", "prompt: ../prompts/label.md");
+    sandbox.write("evals/label.yaml", &suite);
+    let ran = sandbox.gate(&["lint"]);
+    ran.exits(2)
+        .says("error[empty-prompt]")
+        .says("prompts/label.md:1:1");
+    sandbox.write("prompts/label.md", "Label {{tikket}}\n");
+    let ran = sandbox.gate(&["lint"]);
+    ran.exits(2)
+        .says("variable `tikket` of prompts/label.md is missing");
+}
+
+#[test]
+fn a_version_that_uses_no_variable_of_the_cases_is_named() {
+    let sandbox = Sandbox::smallest();
+    let blind = v2().replace("  ticket: { type: string, max_length: 500 }\n", "");
+    let blind = blind
+        .replace("variables:\n", "")
+        .replace("{{ticket}}", "Label it.");
+    sandbox.write("prompts/label/v2.yaml", &blind);
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n"])
+        .exits(0)
+        .says("warning[unused-case-variable]: v2 uses none of the cases' variables");
+}
+
+#[test]
+fn what_looks_right_and_is_not_gets_the_right_words() {
+    let sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&["compare", "HEAD~1", "v2"])
+        .exits(2)
+        .says("write git:HEAD~1");
+    sandbox
+        .gate(&["compare", "v1", "v2", "-E", "id = \"c1\""])
+        .exits(2)
+        .says("compared with `==`");
+    sandbox.write("evals/label.yaml", &format!("{SUITE}policy: promote\n"));
+    sandbox
+        .gate(&["lint"])
+        .exits(2)
+        .says("write policy: { preset: promote }");
+    let nothing = Sandbox::empty();
+    nothing.gate(&[]).exits(2).says("gate init");
+    let ran = nothing.gate(&["prompt", "get", "label@v1"]);
+    ran.exits(2).says("gate prompt add FILE");
+    assert!(!ran.stderr.contains("one of: \n"), "{}", ran.stderr);
 }

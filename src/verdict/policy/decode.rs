@@ -27,6 +27,14 @@ impl Policy {
     }
 
     fn decode_block(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        if let crate::base::Value::Text(word) = &node.value
+            && Preset::WORDS.iter().any(|(known, _)| known == word)
+        {
+            let help = format!("write policy: {{ preset: {word} }}");
+            let message = format!("the policy must be a map, and `{word}` is one of its presets");
+            reader.error(node.span, "wrong-type", message, help);
+            return None;
+        }
         let mut table = Table::new(reader, node, "the policy")?;
         let preset = table
             .get("preset")
