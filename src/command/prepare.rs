@@ -115,11 +115,8 @@ impl Material<'_> {
 fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, CommandError> {
     let suite = wanted.suite;
     let mut found = Diagnostics::new();
-    let prompts: Vec<&PromptVersion> = wanted
-        .arms
-        .iter()
-        .map(|(_, arm)| arm.prompt.as_ref())
-        .collect();
+    let arms = wanted.arms.iter();
+    let prompts: Vec<&PromptVersion> = arms.map(|(_, arm)| arm.prompt.as_ref()).collect();
     let data = dataset::load(project, suite, &prompts, &mut found)?;
     let all = data.as_ref().map_or(&[][..], |data| data.cases.as_slice());
     let own = own_scorers(suite, all, &mut found);
