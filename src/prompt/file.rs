@@ -162,11 +162,6 @@ fn decode_document(
     refuse_layers(reader, &mut table);
     table.finish(reader);
     let messages = messages?;
-    if messages.iter().all(MessageTemplate::is_blank) {
-        let span = messages_node.map_or_else(Span::default, |node| node.span);
-        let help = "write what the model is told";
-        reader.error(span, "empty-prompt", "the prompt says nothing", help);
-    }
     let variables = match (declared_node, declared) {
         (Some(node), Some(declared)) => {
             check_declarations(reader, node, messages_node?, &messages, &declared);

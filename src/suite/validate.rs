@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::{Diagnostic, Diagnostics, Source, Span, text};
 use crate::dataset::Case;
-use crate::prompt::PromptVersion;
+use crate::prompt::{MessageTemplate, PromptVersion};
 use crate::score::ScorerSpec;
 
 /// A case's scorers: the suite's, with the case's own added or in place of those of the same name.
@@ -47,6 +47,7 @@ pub fn validate<'c>(
     own: impl Fn(usize) -> &'c [ScorerSpec],
     diagnostics: &mut Diagnostics,
 ) {
+    check_messages(prompts, diagnostics);
     check_use(dataset, cases, prompts, diagnostics);
     let mut unknown: BTreeSet<&str> = BTreeSet::new();
     for (index, case) in cases.iter().enumerate() {
@@ -112,6 +113,18 @@ fn shown(prompt: &PromptVersion) -> String {
     match prompt.number {
         None if !prompt.source.name.is_empty() => text::visible_line(&prompt.source.name),
         _ => prompt.label(),
+    }
+}
+
+/// A prompt that says nothing can not be asked.
+fn check_messages(prompts: &[&PromptVersion], diagnostics: &mut Diagnostics) {
+    for prompt in prompts {
+        if prompt.messages.iter().all(MessageTemplate::is_blank) {
+            let message = format!("{} says nothing: its messages are blank", shown(prompt));
+            let diagnostic = Diagnostic::error("empty-prompt", message);
+            let diagnostic = diagnostic.at(&prompt.source, Span::default());
+            diagnostics.push(diagnostic.help("write what the model is told"));
+        }
     }
 }
 
