@@ -52,10 +52,16 @@ pub fn bad_body(reply: &Reply, why: &str) -> CallError {
     success_without_answer(reply, ErrorClass::BadBody, why)
 }
 
+/// The most bytes of the reason why a body is none.
+const MOST_WHY: usize = 240;
+
 /// The error of a success, with the beginning of its body.
 pub(super) fn success_without_answer(reply: &Reply, class: ErrorClass, why: &str) -> CallError {
     let kind = reply.header("content-type").unwrap_or("no content-type");
     let body = excerpt(&reply.body);
+    // A parser's message quotes what it found, which may be the whole body.
+    let dots = if why.len() > MOST_WHY { "\u{2026}" } else { "" };
+    let why = format!("{}{dots}", text::byte_prefix(why, MOST_WHY));
     error(
         reply,
         class,
