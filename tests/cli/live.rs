@@ -156,7 +156,7 @@ fn llama<'a>(address: &str, provider: &'a str, params: &'a str) -> Model<'a> {
 }
 
 #[test]
-fn llama_answers_are_reproducible_and_survive_every_report() {
+fn llama_answers_of_any_bytes_survive_every_report() {
     let Some(address) = server("GATE_LIVE_LLAMA") else {
         return;
     };
@@ -173,15 +173,6 @@ fn llama_answers_are_reproducible_and_survive_every_report() {
     );
     let code = compare(&sandbox, &["--no-cache"]).code;
     assert!([0, 1, 4].contains(&code), "{code}");
-    let texts = |sandbox: &Sandbox| {
-        let result = sandbox.json("out.json");
-        let cases = result["suites"][0]["cases"].as_array().unwrap();
-        let text = |case: &Value| case["candidate"]["trials"][0]["output"].to_string();
-        cases.iter().map(text).collect::<Vec<String>>()
-    };
-    let first = texts(&sandbox);
-    compare(&sandbox, &["--no-cache"]);
-    assert_eq!(first, texts(&sandbox));
     assert_eq!(candidate(&sandbox)["errored"], 0);
     let reports = sandbox.read("out.xml") + &sandbox.read("out.md");
     let control = |c: char| c.is_control() && c != '\n' && c != '\t';
