@@ -61,6 +61,7 @@ const EFFECTS: &[Effect] = &[
             "hyper",
             "hyper_util",
             "rustls",
+            "rustls_native_certs",
             "tokio::net",
             "std::net::*",
             "std::net::TcpListener",

@@ -73,6 +73,7 @@ pub struct Target {
     number: u64,
     auth: (&'static str, Secret),
     redactor: Redactor,
+    options: ClientOptions,
 }
 
 impl Target {
@@ -109,6 +110,7 @@ impl Target {
             number,
             auth: ("authorization", bearer),
             redactor,
+            options: project.client_options(),
         })
     }
 }
@@ -163,7 +165,7 @@ pub async fn post(
     comment: &Comment,
     wait: impl AsyncFn(Duration),
 ) -> Result<Posted, CommentError> {
-    let client = Client::new(&ClientOptions::default())
+    let client = Client::new(&target.options)
         .map_err(|error| CommentError::Unreachable(error.to_string()))?;
     let github = GitHub {
         target,

@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::project::Project;
 use crate::base::{Diagnostic, Diagnostics, Digest, Span};
 use crate::chat::{ModelSpec, Price, PriceTable, ProviderKind};
-use crate::http::{self, Client, ClientOptions, Redactor, Secret};
+use crate::http::{self, Client, Redactor, Secret};
 use crate::provider::exec::{self, Exec, ExecCommand};
 use crate::provider::mock::MockRules;
 use crate::provider::replay::CassetteDecoder;
@@ -304,7 +304,7 @@ impl<'p> Endpoints<'p> {
         let codec = codec(provider).ok_or_else(|| {
             CommandError::usage("the provider is not on the network", "use another provider")
         })?;
-        let client = Client::new(&ClientOptions::default())
+        let client = Client::new(&self.project.client_options())
             .map_err(|error| CommandError::infra("tls", error.to_string(), None))?;
         let (auth, redactor) = self.auth(spec, base_url, codec)?;
         Ok(Transport::Remote {

@@ -8,7 +8,7 @@ use super::error::CommandError;
 use super::project::Project;
 use super::versions::Resolved;
 use crate::base::{Diagnostics, Slug, Source};
-use crate::http::{self, HttpRequest, Method, Secret};
+use crate::http::{self, HttpFault, HttpRequest, Method, Secret};
 use crate::prompt::{self, Expected, Form, langfuse};
 use crate::registry::reference::LangfusePick;
 
@@ -103,9 +103,14 @@ fn ask(
         auth: std::slice::from_ref(&auth),
         ..HttpRequest::post(&url, &[])
     };
-    let reply = http::ask(&request, DEADLINE).map_err(|fault| {
+    let reply = http::ask(&project.client_options(), &request, DEADLINE).map_err(|fault| {
+        let reason = match fault {
+            HttpFault::Tls { .. } | HttpFault::Setup(_) => "tls",
+            HttpFault::Dns { .. } => "dns",
+            _ => "provider_down",
+        };
         CommandError::infra(
-            "provider_down",
+            reason,
             format!("`{reference}`: {fault}"),
             Some("try again, or keep the prompt as a version of the registry"),
         )

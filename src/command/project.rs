@@ -9,7 +9,7 @@ use camino::Utf8PathBuf;
 use super::error::CommandError;
 use super::registry::{self, Named};
 use crate::base::{Clock, Diagnostics, Source};
-use crate::http::Secret;
+use crate::http::{ClientOptions, Roots, Secret};
 use crate::runner::Budget;
 use crate::settings::{self, Layers, Origin, Settings};
 use crate::store::git::{Exported, Git};
@@ -144,6 +144,15 @@ impl Project {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {
         (self.variables)(name)
+    }
+
+    /// The limits of a client, and whom it trusts: by the environment, never by a file of the project.
+    #[must_use]
+    pub fn client_options(&self) -> ClientOptions {
+        ClientOptions {
+            roots: Arc::new(Roots::of_environment(&*self.variables)),
+            ..ClientOptions::default()
+        }
     }
 
     /// The registry at a folder of the project, or at an address, which an owner names by a flag or a

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use super::{Client, ClientOptions, HttpFault, HttpRequest, Reply};
 
-/// Sends a request once and reads the whole reply, whatever its status.
+/// Sends a request once, by a client with these limits, and reads the whole reply, whatever its status.
 ///
 /// # Errors
 /// When no whole reply came within the deadline.
-pub fn ask(request: &HttpRequest<'_>, deadline: Duration) -> Result<Reply, HttpFault> {
+pub fn ask(
+    options: &ClientOptions,
+    request: &HttpRequest<'_>,
+    deadline: Duration,
+) -> Result<Reply, HttpFault> {
     let exchange = || {
-        let client = Client::new(&ClientOptions::default())?;
+        let client = Client::new(options)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();

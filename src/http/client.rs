@@ -2,7 +2,7 @@
 //! deadline and a size. It follows no redirect and never tries again.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::fault::chain_text;
 use super::host::is_loopback;
 use super::reply::Headers;
-use super::{HttpError, HttpFault, Reply, Secret};
+use super::{HttpError, HttpFault, Reply, Roots, Secret};
 
 /// The most memory set aside by a reply's own word, before its bytes have come.
 const FIRST_PIECE: usize = 64 << 10;
@@ -26,6 +26,8 @@ pub struct ClientOptions {
     pub idle_timeout: Duration,
     /// The most bytes of a body, counted after decompression.
     pub max_body: usize,
+    /// Whom an encrypted connection trusts.
+    pub roots: Arc<Roots>,
 }
 
 impl Default for ClientOptions {
@@ -34,6 +36,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
             max_body: 16 << 20,
+            roots: Arc::default(),
         }
     }
 }
@@ -131,7 +134,7 @@ impl Client {
         Ok(url)
     }
 
-    /// Loads the system's certificates, so that their absence shows before the first request.
+    /// Loads the certificates that it trusts, so that their absence shows before the first request.
     ///
     /// # Errors
     /// When there are none, or the library can not be set up.
@@ -140,9 +143,16 @@ impl Client {
     }
 
     fn remote(&self) -> Result<&reqwest::Client, HttpError> {
-        let build = || builder(&self.options).build();
+        let build = || {
+            let builder = builder(&self.options);
+            let builder = match self.options.roots.certificates()? {
+                Some(certificates) => builder.tls_certs_only(certificates),
+                None => builder,
+            };
+            builder.build().map_err(|error| HttpError::of(&error))
+        };
         self.remote
-            .get_or_init(|| build().map_err(|error| HttpError::of(&error)))
+            .get_or_init(build)
             .as_ref()
             .map_err(Clone::clone)
     }

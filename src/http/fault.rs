@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use rustls::CertificateError;
+
 /// Why there is no client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
@@ -11,6 +13,14 @@ pub enum HttpError {
     #[error("found no root certificates on this system ({detail}): install ca-certificates")]
     NoRoots {
         /// What the loader said.
+        detail: String,
+    },
+    /// What the user names to be trusted in the system's place holds no certificate.
+    #[error("{named}, which gives no authority to trust: {detail}")]
+    NamedRoots {
+        /// The variable of the environment, and the file or the folders that it names.
+        named: String,
+        /// What is wrong with it.
         detail: String,
     },
     /// The client could not be set up.
@@ -62,12 +72,14 @@ pub enum HttpFault {
         detail: String,
     },
     /// The host could not be trusted or does not speak TLS.
-    #[error("no trusted connection to {host}: {detail}")]
+    #[error("no trusted connection to {host}: {detail}{}", .mistrust.help())]
     Tls {
         /// Host and port.
         host: String,
         /// What is wrong with its answer or certificate.
         detail: String,
+        /// What kind of wrong that is.
+        mistrust: Mistrust,
     },
     /// No whole reply in time.
     #[error("{host} gave no {} within {} s", if *.replying { "whole reply" } else { "reply" }, .after.as_secs_f64())]
@@ -100,6 +112,57 @@ pub enum HttpFault {
     },
 }
 
+/// Why a host is not trusted, where that tells what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mistrust {
+    /// Nobody who is trusted signed its certificate.
+    UnknownAuthority,
+    /// Its certificate is for other names.
+    OtherName,
+    /// Its certificate is of another time.
+    OtherTime,
+    /// It answered with something that is not TLS.
+    NoTls,
+    /// Something else.
+    #[default]
+    Other,
+}
+
+impl Mistrust {
+    fn of(source: &(dyn Error + 'static)) -> Option<Self> {
+        match source.downcast_ref::<rustls::Error>()? {
+            rustls::Error::InvalidCertificate(why) => Some(match why {
+                // An authority made anew has the old one's name, and another key.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    Self::UnknownAuthority
+                }
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => Self::OtherName,
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => Self::OtherTime,
+                _ => Self::Other,
+            }),
+            rustls::Error::InvalidMessage(_) => Some(Self::NoTls),
+            _ => Some(Self::Other),
+        }
+    }
+
+    /// What to do, as the end of a sentence.
+    fn help(self) -> &'static str {
+        match self {
+            Self::UnknownAuthority => {
+                "; if a proxy or server of your own signs by its own authority, name the file of that authority's certificate in SSL_CERT_FILE"
+            }
+            Self::OtherName => "; name the host in base_url as its certificate does",
+            Self::OtherTime => "; renew the certificate, or set this machine's clock right",
+            Self::NoTls => "; the port may be one for plain http",
+            Self::Other => "",
+        }
+    }
+}
+
 impl HttpFault {
     /// Whether the provider may have received the whole request, and so may bill it.
     #[must_use]
@@ -126,7 +189,14 @@ impl HttpFault {
                 return Self::Dns { host, detail };
             }
             if encrypted && !sources(&error).any(is_of_the_line) {
-                return Self::Tls { host, detail };
+                let mistrust = sources(&error).find_map(Mistrust::of).unwrap_or_default();
+                let cause = sources(&error).last();
+                let detail = cause.map_or(detail, ToString::to_string);
+                return Self::Tls {
+                    host,
+                    detail,
+                    mistrust,
+                };
             }
         }
         Self::Connect { host, detail }
@@ -141,14 +211,20 @@ fn is_of_the_line(source: &(dyn Error + 'static)) -> bool {
         || source.to_string().starts_with("tunnel error")
 }
 
-/// An error and its causes.
+/// An error and its causes; what an error of the system wraps is a cause, too.
 fn sources<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
-        next = error.source();
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
         Some(error)
     })
 }

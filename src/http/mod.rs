@@ -8,14 +8,16 @@ pub mod client;
 pub mod fault;
 pub mod host;
 pub mod reply;
+pub mod roots;
 pub mod secret;
 
 pub use blocking::ask;
 pub use client::{Client, ClientOptions, HttpRequest, Method};
-pub use fault::{HttpError, HttpFault};
+pub use fault::{HttpError, HttpFault, Mistrust};
 pub use host::{HostError, check_base_url, is_loopback_url};
 pub(crate) use host::{allows, is_loopback};
 pub use reply::{Headers, Reply};
+pub use roots::Roots;
 pub(crate) use secret::percent_encoded;
 pub use secret::{Redactor, Secret};
 

@@ -80,7 +80,7 @@ pub(super) fn fatal(error: &CallError) -> Option<Stop> {
         ErrorClass::Auth => "the provider refuses the key",
         ErrorClass::Quota => "the account has no quota left",
         ErrorClass::ModelMissing => "the provider has no such model",
-        ErrorClass::Tls => "there is no trusted connection",
+        ErrorClass::Tls => "nothing can be sent",
         _ => return None,
     };
     let message = format!("{what}: {}", error.message);
