@@ -12,6 +12,7 @@
 )]
 
 mod ab;
+mod authority;
 mod bad_input;
 mod batch;
 mod bedrock;
@@ -49,4 +50,5 @@ mod server;
 mod similar;
 mod stopping;
 mod tenants;
+mod tls;
 mod versions;

@@ -76,43 +76,109 @@ impl Seen {
 }
 
 pub struct Server {
+    scheme: &'static str,
     address: String,
+    connections: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 type Script = dyn Fn(&Seen) -> Answer + Send + Sync;
 
+/// A connection, plain or encrypted.
+trait Line: Read + Write {}
+
+impl<T: Read + Write> Line for T {}
+
+type Connection = BufReader<Box<dyn Line>>;
+
 impl Server {
     /// A server that answers by a script.
     pub fn start(script: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        Self::listen("http", |stream| Some(Box::new(stream)), script)
+    }
+
+    /// A server that speaks TLS, and answers by a script.
+    pub fn encrypted(
+        config: rustls::ServerConfig,
+        script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let config = Arc::new(config);
+        Self::listen("https", move |stream| encrypt(&config, stream), script)
+    }
+
+    /// A proxy that opens what is asked through it, and answers in the place of every host.
+    pub fn intercepting(
+        config: rustls::ServerConfig,
+        script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let config = Arc::new(config);
+        let intercept = move |stream: TcpStream| {
+            let mut head = BufReader::new(&stream);
+            let mut line = String::new();
+            head.read_line(&mut line).ok()?;
+            let is_tunnel = line.starts_with("CONNECT ");
+            while line != "\r\n" {
+                line.clear();
+                head.read_line(&mut line).ok()?;
+            }
+            let opened = b"HTTP/1.1 200 Connection established\r\n\r\n";
+            (&stream).write_all(opened).ok()?;
+            encrypt(&config, stream).filter(|_| is_tunnel)
+        };
+        Self::listen("http", intercept, script)
+    }
+
+    /// A server whose connections are closed as soon as the client has said something.
+    pub fn closing(scheme: &'static str) -> Self {
+        let close = |mut stream: TcpStream| {
+            let _ = stream.read(&mut [0; 64]);
+            None
+        };
+        Self::listen(scheme, close, |_| Answer::Reset)
+    }
+
+    fn listen(
+        scheme: &'static str,
+        open: impl Fn(TcpStream) -> Option<Box<dyn Line>> + Send + Sync + 'static,
+        script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let server = Self {
+            scheme,
+            address,
+            connections: Arc::default(),
+            stop: Arc::default(),
+            seen: Arc::default(),
+        };
         let counter = Arc::new(AtomicUsize::new(0));
-        let script: Arc<Script> = Arc::new(script);
-        let (stopped, record) = (Arc::clone(&stop), Arc::clone(&seen));
+        let (script, open): (Arc<Script>, _) = (Arc::new(script), Arc::new(open));
+        let connections = Arc::clone(&server.connections);
+        let (stopped, record) = (Arc::clone(&server.stop), Arc::clone(&server.seen));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
-                let (script, record, counter) = (
+                let (script, record, counter, open) = (
                     Arc::clone(&script),
                     Arc::clone(&record),
                     Arc::clone(&counter),
+                    Arc::clone(&open),
                 );
                 if let Ok(stream) = stream {
-                    std::thread::spawn(move || serve(stream, &script, &record, &counter));
+                    connections.fetch_add(1, Ordering::SeqCst);
+                    let _ = stream.set_nodelay(true);
+                    std::thread::spawn(move || {
+                        if let Some(line) = open(stream) {
+                            serve(line, &script, &record, &counter);
+                        }
+                    });
                 }
             }
         });
-        Self {
-            address,
-            stop,
-            seen,
-        }
+        server
     }
 
     /// A server that always answers with this text.
@@ -121,7 +187,12 @@ impl Server {
     }
 
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("{}://{}/v1", self.scheme, self.address)
+    }
+
+    /// Connections that were opened, whatever came over them.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     pub fn seen(&self) -> Vec<Seen> {
@@ -140,6 +211,11 @@ impl Drop for Server {
     }
 }
 
+fn encrypt(config: &Arc<rustls::ServerConfig>, stream: TcpStream) -> Option<Box<dyn Line>> {
+    let session = rustls::ServerConnection::new(Arc::clone(config)).ok()?;
+    Some(Box::new(rustls::StreamOwned::new(session, stream)))
+}
+
 /// A chat completion with this text.
 pub fn completion(text: &str) -> String {
     json!({
@@ -151,17 +227,13 @@ pub fn completion(text: &str) -> String {
 }
 
 fn serve(
-    stream: TcpStream,
+    line: Box<dyn Line>,
     script: &Arc<Script>,
     record: &Arc<Mutex<Vec<Seen>>>,
     counter: &AtomicUsize,
 ) {
-    let _ = stream.set_nodelay(true);
-    let Ok(clone) = stream.try_clone() else {
-        return;
-    };
-    let (mut reader, mut writer) = (BufReader::new(clone), stream);
-    while let Some((head, body)) = read_request(&mut reader) {
+    let mut line = BufReader::new(line);
+    while let Some((head, body)) = read_request(&mut line) {
         let number = counter.fetch_add(1, Ordering::SeqCst);
         let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
         let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
@@ -172,18 +244,25 @@ fn serve(
             body,
         };
         record.lock().expect("the record").push(seen.clone());
-        if !answer(&mut reader, &mut writer, script(&seen)) {
+        if !answer(&mut line, script(&seen)) {
             return;
         }
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+fn read_request(reader: &mut Connection) -> Option<(String, Vec<u8>)> {
     let mut head = String::new();
     loop {
         let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
+        match reader.read_line(&mut line) {
+            Ok(0) => return None,
+            Ok(_) => {}
+            // What is no text is no HTTP: such as the begin of a handshake.
+            Err(_) => {
+                let refusal = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+                let _ = reader.get_mut().write_all(refusal);
+                return None;
+            }
         }
         if line == "\r\n" {
             break;
@@ -201,8 +280,9 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> 
 }
 
 /// Writes an answer; `false` when the connection is to be closed.
-fn answer(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream, answer: Answer) -> bool {
-    let send = |writer: &mut TcpStream, status: u16, headers: &[(&str, String)], body: &str| {
+fn answer(line: &mut Connection, answer: Answer) -> bool {
+    let writer = line.get_mut();
+    let send = |writer: &mut Box<dyn Line>, status: u16, headers: &[(&str, String)], body: &str| {
         let mut head = format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
             body.len()
@@ -230,9 +310,8 @@ fn answer(reader: &mut BufReader<TcpStream>, writer: &mut TcpStream, answer: Ans
         }
         Answer::Hang => {
             // Ends when the client closes the connection.
-            let _ = writer.set_read_timeout(Some(Duration::from_mins(1)));
             let mut byte = [0];
-            let _ = reader.read(&mut byte);
+            let _ = line.read(&mut byte);
             false
         }
         Answer::Reset => false,
