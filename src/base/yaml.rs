@@ -102,12 +102,43 @@ fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic
         .lines()
         .next()
         .unwrap_or_default();
-    let span = error
-        .location()
-        .map_or(Span::default(), |at| span_of(source, &at));
+    let location = error.location();
+    let line = location.map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));
+    if let Some(tab) = tab_of(source, message, line) {
+        return Diagnostic::error("yaml", "a tab in the indentation")
+            .at(source, tab)
+            .help("YAML is indented with spaces")
+            .into();
+    }
+    let span = location.map_or(Span::default(), |at| span_of(source, &at));
     Diagnostic::error("yaml", format!("not valid here: {message}"))
         .at(source, span)
         .into()
+}
+
+/// The tab that indents, where the error is about one. The YAML crate names the place where it
+/// began to read, which may be lines above, or the place after the tab.
+fn tab_of(source: &Source, message: &str, line: usize) -> Option<Span> {
+    let is_about_tab = message
+        .split(' ')
+        .any(|word| matches!(word, "tab" | "tabs"));
+    if !is_about_tab {
+        return None;
+    }
+    let mut start = 0;
+    for (text, number) in source.text.split_inclusive('\n').zip(1..) {
+        let blank = text.trim_start_matches([' ', '\t']);
+        let indentation = text.get(..text.len() - blank.len()).unwrap_or_default();
+        let tab = indentation.find('\t').filter(|_| !blank.trim().is_empty());
+        if let (true, Some(tab)) = (number >= line, tab) {
+            return Some(Span {
+                start: start + tab,
+                end: start + tab + 1,
+            });
+        }
+        start += text.len();
+    }
+    None
 }
 
 fn span_of(source: &Source, location: &Location) -> Span {
@@ -388,6 +419,28 @@ mod tests {
             let found = read(text).expect_err(text);
             assert!(found.starts_with(rule), "{text:?}: {found}");
         }
+    }
+
+    #[test]
+    fn a_tab_that_indents_is_named_at_its_own_line_and_column() {
+        for (text, place) in [
+            ("a:\n\tb: 1\n", "a.yaml:2:1"),
+            ("models:\n  - name: a\n\t  provider: mock\n", "a.yaml:3:1"),
+            ("a:\n  b: 1\n \tc: 2\n", "a.yaml:3:2"),
+            ("a: x\n\n\t\n  y\n\tz: 1\n", "a.yaml:5:1"),
+            ("a: |\n\tb: 1\n", "a.yaml:2:1"),
+            ("a: [\n\t1]\nb: {\n\tc: 1}\n", "a.yaml:2:1"),
+        ] {
+            let said = parse(&Source::new("a.yaml", text)).unwrap_err().to_string();
+            assert!(
+                said.contains("a tab in the indentation"),
+                "{text:?}: {said}"
+            );
+            assert!(said.contains(&format!("{place}\n")), "{text:?}: {said}");
+            assert!(said.contains("YAML is indented with spaces"), "{said}");
+        }
+        let bracket = parse(&Source::new("a.yaml", "a: [1\n")).unwrap_err();
+        assert!(!bracket.to_string().contains("tab"), "{bracket}");
     }
 
     #[test]
