@@ -32,6 +32,8 @@ pub struct Diagnostic {
     pub place: Option<(Arc<Source>, Span)>,
     /// What to do.
     pub help: Option<String>,
+    /// The further rows of the file that have the same finding.
+    pub more: Option<Box<MoreRows>>,
 }
 
 impl Diagnostic {
@@ -44,6 +46,7 @@ impl Diagnostic {
             message: message.into(),
             place: None,
             help: None,
+            more: None,
         }
     }
 
@@ -70,6 +73,18 @@ impl Diagnostic {
         self
     }
 
+    /// Whether another finding says the same of the same file, be it at another place.
+    fn is_same(&self, other: &Self) -> bool {
+        self.rule == other.rule
+            && self.message == other.message
+            && self.help == other.help
+            && self.file() == other.file()
+    }
+
+    fn file(&self) -> Option<&str> {
+        self.place.as_ref().map(|(source, _)| source.name.as_str())
+    }
+
     /// File, line and column, where known.
     #[must_use]
     pub fn location(&self) -> Option<(&str, usize, usize)> {
@@ -85,8 +100,13 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
+        let message = text::visible(&self.message);
+        let more = self
+            .more
+            .as_deref()
+            .map_or_else(String::new, MoreRows::phrase);
         let title = level
-            .primary_title(text::visible(&self.message))
+            .primary_title(format!("{message}{more}"))
             .id(self.rule);
         let mut groups = Vec::new();
         let window = self
@@ -115,6 +135,37 @@ impl Diagnostic {
             .map(str::trim_end)
             .collect::<Vec<_>>()
             .join("\n")
+    }
+}
+
+/// Rows that share a finding with the one that is shown: how many, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MoreRows {
+    count: usize,
+    lines: Vec<usize>,
+}
+
+impl MoreRows {
+    const NAMED: usize = 5;
+
+    fn add(&mut self, diagnostic: &Diagnostic) {
+        self.count += 1;
+        if let (true, Some((_, line, _))) = (self.lines.len() < Self::NAMED, diagnostic.location())
+        {
+            self.lines.push(line);
+        }
+    }
+
+    /// `, and in 2 further rows: 8, 12`
+    fn phrase(&self) -> String {
+        let lines: Vec<String> = self.lines.iter().map(usize::to_string).collect();
+        let dots = if self.count > lines.len() {
+            ", …"
+        } else {
+            ""
+        };
+        let rows = text::count(self.count, "further row");
+        format!(", and in {rows}: {}{dots}", lines.join(", "))
     }
 }
 
@@ -187,6 +238,17 @@ impl Diagnostics {
         }
     }
 
+    /// Adds the findings of one row of a file. What a row above has too is counted there, so that a
+    /// misspelt key is one finding however many rows have it.
+    pub fn extend_by_row(&mut self, row: Self) {
+        for diagnostic in row.0 {
+            match self.0.iter_mut().find(|known| known.is_same(&diagnostic)) {
+                Some(known) => known.more.get_or_insert_default().add(&diagnostic),
+                None => self.push(diagnostic),
+            }
+        }
+    }
+
     /// Adds all findings of another check.
     pub fn extend(&mut self, other: Self) {
         for diagnostic in other.0 {
@@ -204,6 +266,19 @@ impl Diagnostics {
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         self.0.iter().filter(|d| d.severity == severity).count()
+    }
+
+    /// How many errors there are, and in how many files: `3 errors in 2 files`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let errors = || self.0.iter().filter(|d| d.severity == Severity::Error);
+        let files: std::collections::BTreeSet<&str> =
+            errors().filter_map(Diagnostic::file).collect();
+        let count = text::count(errors().count(), "error");
+        match files.len() {
+            0 => count,
+            files => format!("{count} in {}", text::count(files, "file")),
+        }
     }
 
     /// The findings.
@@ -287,6 +362,37 @@ mod tests {
             "{shown:?}"
         );
         assert!(shown.contains("d.jsonl:9:8"), "{shown}");
+    }
+
+    #[test]
+    fn what_many_rows_have_is_one_finding_that_names_the_first_of_them() {
+        let mut found = Diagnostics::new();
+        let row = |line: usize, message: &str| -> Diagnostics {
+            let source = Source::row("d.jsonl", "{}", line);
+            Diagnostic::error("x", message)
+                .at(&source, Span { start: 0, end: 2 })
+                .into()
+        };
+        for line in [2, 5] {
+            found.extend_by_row(row(line, "bad"));
+        }
+        found.extend_by_row(row(6, "worse"));
+        assert_eq!(found.iter().count(), 2);
+        let said = found.to_string();
+        assert!(
+            said.contains("bad, and in 1 further row: 5\n --> d.jsonl:2:1"),
+            "{said}"
+        );
+        assert!(said.contains("error[x]: worse\n"), "{said}");
+        for line in 7..2_000 {
+            found.extend_by_row(row(line, "bad"));
+        }
+        let said = found.to_string();
+        assert!(
+            said.contains("and in 1,994 further rows: 5, 7, 8, 9, 10, …\n"),
+            "{said}"
+        );
+        assert_eq!(found.summary(), "2 errors in 1 file");
     }
 
     proptest::proptest! {

@@ -67,9 +67,11 @@ impl<'a> Decoder<'a> {
 
     /// Reads one line of a JSONL file; blank lines are no rows.
     pub fn jsonl_line(&mut self, line: &[u8], number: u32) {
-        if let Some((source, node)) = jsonl_row(&self.name, line, number, self.diagnostics) {
+        let mut found = Diagnostics::new();
+        if let Some((source, node)) = jsonl_row(&self.name, line, number, &mut found) {
             self.row(&source, &node);
         }
+        self.diagnostics.extend_by_row(found);
     }
 
     /// Reads a whole YAML file: a list of cases.
@@ -99,7 +101,7 @@ impl<'a> Decoder<'a> {
         let name = self.name.clone();
         super::csv::rows(&name, text, kind_of, |source, row| match row {
             Ok(node) => self.row(source, &node),
-            Err(diagnostic) => self.diagnostics.push(diagnostic),
+            Err(diagnostic) => self.diagnostics.extend_by_row(diagnostic.into()),
         });
     }
 
@@ -117,7 +119,10 @@ impl<'a> Decoder<'a> {
     }
 
     fn row(&mut self, source: &Arc<Source>, node: &Node) {
-        let Some(case) = decode_case(source, node, &mut self.keys, self.diagnostics) else {
+        let mut found = Diagnostics::new();
+        let case = decode_case(source, node, &mut self.keys, &mut found);
+        self.diagnostics.extend_by_row(found);
+        let Some(case) = case else {
             return;
         };
         let mut reader = Reader {
@@ -447,6 +452,20 @@ mod tests {
             found,
             "unknown-key@Some((1, 25)) wrong-type@Some((3, 8)) wrong-type@Some((4, 33)) wrong-type@Some((4, 50)) duplicate-key@Some((5, 13)) duplicate-case@Some((6, 8)) json@Some((7, 2))"
         );
+    }
+
+    #[test]
+    fn a_misspelt_key_is_found_once_however_many_rows_have_it() {
+        let mut found = Diagnostics::new();
+        let mut decoder = Decoder::new("d.jsonl", &mut found);
+        for line in 1..=300 {
+            let row = format!(r#"{{"id": "c{line}", "expcted": "a"}}"#);
+            decoder.jsonl_line(row.as_bytes(), line);
+        }
+        let _ = decoder.finish();
+        assert_eq!(rules(&found), "unknown-key@Some((1, 14))");
+        let said = found.to_string();
+        assert!(said.contains("and in 299 further rows"), "{said}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn jsonl(name: &str, text: &str) -> Result<Plain, Diagnostics> {
         let source = Source::row(name, line, number);
         match json::parse(&source) {
             Ok(node) => reading.take(&source, &node, number),
-            Err(errors) => reading.found.extend(errors),
+            Err(errors) => reading.found.extend_by_row(errors),
         }
     }
     reading.finish(name)
@@ -192,12 +192,14 @@ struct Reading {
 
 impl Reading {
     fn take(&mut self, source: &Arc<Source>, node: &Node, line: usize) {
+        let mut found = Diagnostics::new();
         let mut reader = Reader {
             source: Arc::clone(source),
-            diagnostics: &mut self.found,
+            diagnostics: &mut found,
         };
         self.rows
             .extend(read_row(&mut reader, node, line, &mut self.unused));
+        self.found.extend_by_row(found);
     }
 
     fn finish(mut self, name: &str) -> Result<Plain, Diagnostics> {
@@ -225,6 +227,7 @@ fn read_row(
     unused: &mut Vec<String>,
 ) -> Option<Row> {
     let mut table = Table::new(reader, node, "the row")?;
+    check_keys(reader, node, unused)?;
     let id = table.require(reader, "id")?;
     let id = word(reader, id, "`id`")?;
     let mut row = Row {
@@ -255,7 +258,6 @@ fn read_row(
     }
     amounts(reader, &mut table, &mut row)?;
     row.error = table.get("error").and_then(error_text);
-    check_keys(reader, node, unused)?;
     if row.pass.is_none() && row.score.is_none() && row.is_finished() {
         let message = format!("the row of `{}` has no result", row.id);
         reader.error(
@@ -375,6 +377,37 @@ mod tests {
         let said = csv("a.csv", "id,score\na,NaN\n").err().unwrap().to_string();
         assert!(said.contains("a.csv:2:"), "{said}");
         assert!(said.contains("2 | a,NaN"), "{said}");
+    }
+
+    #[test]
+    fn a_misspelt_key_is_one_error_with_its_first_line_and_the_number_of_rows() {
+        let found = |row: &str| {
+            let rows = (0..1_200).map(|n| row.replace('N', &n.to_string()));
+            let text = rows.collect::<Vec<_>>().join("\n");
+            jsonl("a.jsonl", &text).err().unwrap()
+        };
+        for (row, key, near) in [
+            ("{\"id\": \"cN\", \"pas\": true}", "pas", "pass"),
+            ("{\"idd\": \"cN\", \"pass\": true}", "idd", "id"),
+        ] {
+            let misspelt = found(row);
+            assert_eq!(misspelt.iter().count(), 1, "{misspelt}");
+            let said = misspelt.to_string();
+            for part in [
+                format!(
+                    "unknown key `{key}` in the row, and in 1,199 further rows: 2, 3, 4, 5, 6, …"
+                ),
+                "a.jsonl:1:".to_owned(),
+                format!("did you mean `{near}`?"),
+            ] {
+                assert!(said.contains(&part), "{part}: {said}");
+            }
+        }
+        assert_eq!(found("{\"name\": \"cN\", \"pass\": 1}").iter().count(), 1);
+        let one = jsonl("a.jsonl", "{\"id\": \"a\", \"pas\": 1}")
+            .err()
+            .unwrap();
+        assert!(!one.to_string().contains("further"), "{one}");
     }
 
     #[test]
