@@ -1,6 +1,6 @@
 //! `--dry-run`: what a run would send, cost and be able to show. Nothing is sent or written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::CommandError;
 use super::prepare::Prepared;
@@ -8,8 +8,9 @@ use super::project::Project;
 use super::run::cache_mode;
 use crate::base::text::{self, visible_line};
 use crate::chat::{Price, Request, Role, Tokenizer};
+use crate::dataset::Case;
 use crate::plan::estimate::{self, Estimate};
-use crate::provider::{Call, Subject, Version};
+use crate::provider::{Call, Endpoint, Subject, Version};
 use crate::runner::{ArmJob, Job};
 use crate::score::Kind;
 use crate::stats::power::{Risk, paired_mde};
@@ -24,9 +25,9 @@ pub struct Forecast {
     /// Planned trials.
     pub trials: usize,
     /// The requests for answers.
-    pub answers: Estimate,
+    pub answers: Asked,
     /// The requests for judges, by model; how long their answers are is estimated.
-    pub judges: BTreeMap<String, Estimate>,
+    pub judges: BTreeMap<String, Asked>,
     /// How the tokens of each model's questions are counted, by the model's id.
     pub tokenizers: BTreeMap<String, Tokenizer>,
     /// The loss that this many cases find with 80 % power, in points, where one can be found.
@@ -37,6 +38,33 @@ pub struct Forecast {
     pub batch: bool,
     /// Whether every model's price is known, or nothing by nature.
     pub priced: bool,
+}
+
+/// What is asked of one model, or of both arms, and who asks for answers without a limit.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The requests.
+    pub estimate: Estimate,
+    /// The versions whose answers no `max_tokens` and no known limit of the model bounds.
+    pub unlimited: BTreeSet<String>,
+    /// Whether a model is among those asked that is paid for.
+    pub paid: bool,
+}
+
+impl Asked {
+    fn add(&mut self, asking: &Asking<'_>, input: f64, most: Option<u32>, price: Option<&Price>) {
+        self.estimate.add(input, most, price);
+        if most.is_none() {
+            self.unlimited.insert(asking.version.to_owned());
+        }
+        self.paid |= !asking.endpoint.is_free();
+    }
+}
+
+/// Whose request it is.
+struct Asking<'a> {
+    version: &'a str,
+    endpoint: &'a Endpoint,
 }
 
 /// The price of an edit in production.
@@ -63,8 +91,8 @@ pub fn forecast(
 ) -> Result<Forecast, CommandError> {
     let cache = CacheReader::open(&project.state, cache_mode(project))?;
     let job = &prepared.job;
-    let mut answers = Estimate::default();
-    let mut judges: BTreeMap<String, Estimate> = BTreeMap::new();
+    let mut answers = Asked::default();
+    let mut judges: BTreeMap<String, Asked> = BTreeMap::new();
     for trial in &job.order {
         let case = job.cases.get(trial.case as usize);
         let arm = job.arms.iter().find(|arm| arm.arm == trial.arm);
@@ -72,17 +100,11 @@ pub fn forecast(
             continue;
         };
         if arm.stored.is_some() {
-            answers.cached += 1;
+            answers.estimate.cached += 1;
             continue;
         }
-        let Ok(messages) = arm.prompt.render(&case.vars) else {
+        let Some(request) = request_of(arm, case) else {
             continue;
-        };
-        let request = Request {
-            messages,
-            params: arm.prompt.params.overlaid(&arm.endpoint.spec.params),
-            tools: arm.prompt.tools.clone(),
-            response_format: arm.prompt.response_format.clone(),
         };
         let version = Version {
             number: arm.prompt.number,
@@ -99,11 +121,15 @@ pub fn forecast(
             subject,
         });
         if sealed.is_ok_and(|sealed| cache.contains(&sealed.key())) {
-            answers.cached += 1;
+            answers.estimate.cached += 1;
         } else {
             let input = arm.endpoint.tokenizer.request_tokens(&request);
             let most = request.params.max_tokens.or(arm.most_output);
-            answers.add(input, most, answer_price(project, arm).as_ref());
+            let asking = Asking {
+                version: prepared.header.label(arm.arm),
+                endpoint: &arm.endpoint,
+            };
+            answers.add(&asking, input, most, answer_price(project, arm).as_ref());
         }
         add_scorers(job, trial.case, &request, &mut judges);
     }
@@ -123,15 +149,25 @@ pub fn forecast(
     })
 }
 
+/// What an arm asks about a case; none where the prompt can not be rendered with it.
+fn request_of(arm: &ArmJob, case: &Case) -> Option<Request> {
+    Some(Request {
+        messages: arm.prompt.render(&case.vars).ok()?,
+        params: arm.prompt.params.overlaid(&arm.endpoint.spec.params),
+        tools: arm.prompt.tools.clone(),
+        response_format: arm.prompt.response_format.clone(),
+    })
+}
+
 /// What the scorers of a case ask.
-fn add_scorers(job: &Job, case: u32, request: &Request, asked: &mut BTreeMap<String, Estimate>) {
+fn add_scorers(job: &Job, case: u32, request: &Request, asked: &mut BTreeMap<String, Asked>) {
     add_judges(job, request, asked);
     add_embeddings(job, case, request, asked);
 }
 
 /// A judge's question holds the case's question and an answer that is not known yet: it is taken to
 /// be as long as the question. Whether the cache has it can not be known.
-fn add_judges(job: &Job, request: &Request, judges: &mut BTreeMap<String, Estimate>) {
+fn add_judges(job: &Job, request: &Request, judges: &mut BTreeMap<String, Asked>) {
     for judge in job.judges.values() {
         let version = judge.judge.version();
         let tokenizer = &judge.endpoint.tokenizer;
@@ -148,21 +184,21 @@ fn add_judges(job: &Job, request: &Request, judges: &mut BTreeMap<String, Estima
         let params = version.params.overlaid(&judge.endpoint.spec.params);
         let most = params.max_tokens.or(judge.most_output);
         let name = judge.endpoint.spec.name.to_string();
-        let estimate = judges.entry(name).or_default();
+        let asked = judges.entry(name).or_default();
+        let asking = Asking {
+            version: &format!("{}@{}", version.slug, version.label()),
+            endpoint: &judge.endpoint,
+        };
         for _ in 0..judge.most_verdicts {
-            estimate.add(frame + 2.0 * question, most, judge.price.as_ref());
+            let price = judge.price.as_ref();
+            asked.add(&asking, frame + 2.0 * question, most, price);
         }
     }
 }
 
 /// The embeddings of an answer that is not known yet, taken to be as long as its question, and of
 /// texts of the same length.
-fn add_embeddings(
-    job: &Job,
-    case: u32,
-    request: &Request,
-    judges: &mut BTreeMap<String, Estimate>,
-) {
+fn add_embeddings(job: &Job, case: u32, request: &Request, judges: &mut BTreeMap<String, Asked>) {
     for scorer in job.scorers_of(case).iter() {
         let Kind::Similar(similar) = &scorer.kind else {
             continue;
@@ -177,7 +213,11 @@ fn add_embeddings(
                 embedder.endpoint.tokenizer.text_tokens(&message.content)
             });
         let entry = judges.entry(similar.model.to_string()).or_default();
-        entry.add(2.0 * question, Some(0), embedder.price.as_ref());
+        let asking = Asking {
+            version: similar.model.as_str(),
+            endpoint: &embedder.endpoint,
+        };
+        entry.add(&asking, 2.0 * question, Some(0), embedder.price.as_ref());
     }
 }
 
@@ -246,15 +286,15 @@ impl Forecast {
             "{}: {}, {} to send, {} from the cache",
             self.title,
             text::count(self.trials, "trial"),
-            text::count(whole(self.answers.requests), "request"),
-            text::thousands(whole(self.answers.cached))
+            text::count(whole(self.answers.estimate.requests), "request"),
+            text::thousands(whole(self.answers.estimate.cached))
         )];
         let way = if self.batch { " in batches" } else { "" };
         lines.push(format!("  answers{way}: {}", describe(&self.answers)));
         for (model, judge) in &self.judges {
             lines.push(format!(
                 "  judge {model}: {} at most, {}",
-                text::count(whole(judge.requests), "request"),
+                text::count(whole(judge.estimate.requests), "request"),
                 describe(judge)
             ));
         }
@@ -286,17 +326,27 @@ impl Forecast {
     }
 }
 
-fn describe(estimate: &Estimate) -> String {
+fn describe(asked: &Asked) -> String {
+    let estimate = &asked.estimate;
+    if estimate.requests == 0 {
+        return "nothing to send, nothing to pay".to_owned();
+    }
     let most = estimate.most_output.map_or_else(
-        || "unlimited".to_owned(),
-        |most| format!("at most {}", text::thousands(whole_of(most))),
+        || {
+            let versions = asked.unlimited.iter().map(|version| visible_line(version));
+            let versions = versions.collect::<Vec<_>>().join(" and ");
+            format!("unlimited out (no `max_tokens` for {versions})")
+        },
+        |most| format!("at most {} out", text::thousands(whole_of(most))),
     );
-    let cost = estimate.cost_usd.map_or_else(
-        || "price unknown".to_owned(),
-        |(low, high)| format!("{low:.4} to {high:.4} USD"),
-    );
+    let cost = match estimate.cost_usd {
+        Some((low, high)) => format!("{low:.4} to {high:.4} USD"),
+        None if !asked.paid => "free".to_owned(),
+        None if estimate.most_output.is_none() => "price unknown, as the length is".to_owned(),
+        None => "price unknown".to_owned(),
+    };
     format!(
-        "{} tokens in, {most} out, {cost}",
+        "{} tokens in, {most}, {cost}",
         text::thousands(whole_of(estimate.input_tokens))
     )
 }

@@ -47,6 +47,38 @@ fn a_dry_run_sends_nothing_and_says_what_it_would_cost() {
 }
 
 #[test]
+fn a_dry_run_names_the_version_whose_answers_nothing_limits() {
+    let server = Server::saying("ok");
+    let sandbox = priced(&server, 3);
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n", "--no-cache"])
+        .exits(0)
+        .prints("at most 60 out")
+        .prints("USD");
+    let path = "prompts/remote/v2.yaml";
+    let unlimited = sandbox
+        .read(path)
+        .replace("params: { max_tokens: 10 }\n", "");
+    sandbox.write(path, &unlimited);
+    let ran = sandbox.gate(&["compare", "v1", "v2", "-n"]);
+    ran.exits(0)
+        .prints("unlimited out (no `max_tokens` for v2), price unknown, as the length is");
+    let path = "prompts/remote/v1.yaml";
+    let unlimited = sandbox
+        .read(path)
+        .replace("params: { max_tokens: 10 }\n", "");
+    sandbox.write(path, &unlimited);
+    let ran = sandbox.gate(&["compare", "v1", "v2", "-n"]);
+    ran.exits(0)
+        .prints("unlimited out (no `max_tokens` for v1 and v2)");
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n"])
+        .exits(0)
+        .prints("answers: nothing to send, nothing to pay");
+}
+
+#[test]
 fn without_a_system_message_an_edit_refills_nothing() {
     let server = Server::saying("ok");
     let sandbox = priced(&server, 5);

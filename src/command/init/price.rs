@@ -52,5 +52,5 @@ fn of_model(project: &Project, suite: &Suite, model: &ModelSpec) -> Option<Estim
     let prepared = prepare::prepare(project, &wanted).ok()??;
     let policy = &suite.policy;
     let forecast = dryrun::forecast(project, &prepared, policy.alpha, policy.power, None).ok()?;
-    Some(forecast.answers)
+    Some(forecast.answers.estimate)
 }
