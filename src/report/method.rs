@@ -117,11 +117,11 @@ pub fn numbers(rule: &RuleResult) -> Vec<(&'static str, String)> {
         ));
     }
     for (what, value) in [
-        ("p, raw", rule.p_regression),
-        ("p, adjusted", rule.p_regression_adjusted),
+        ("p", rule.p_regression),
+        ("adjusted p", rule.p_regression_adjusted),
         ("p against non-inferiority", rule.p_noninferior),
         ("p of an improvement", rule.p_improvement),
-        ("p, guarded", rule.p_guarded),
+        ("p guarded against non-inferiority", rule.p_guarded),
     ] {
         lines.extend(value.map(|p| (what, number::probability(Some(p)))));
     }

@@ -135,7 +135,9 @@ pub fn footnote(suite: &SuiteReport<'_>) -> String {
     sentences.extend(allowance(rule));
     if let Some(test) = rule.decided_by.filter(|_| rule.p_regression.is_some()) {
         let family = family(decision).map_or_else(String::new, |family| format!(", {family}"));
-        sentences.push(format!("p: {}, one-sided{family}.", test_name(test)));
+        let name = decision.p_name();
+        let name = if name == "p" { "p" } else { "Adjusted p" };
+        sentences.push(format!("{name}: {}, one-sided{family}.", test_name(test)));
     }
     sentences.extend(z_test(rule));
     if is_borderline(rule) {
@@ -203,20 +205,23 @@ fn is_borderline(rule: &RuleResult) -> bool {
     rule.decided_by == Some("mcnemar-midp") && excludes && sees_none
 }
 
-/// The evidence in one sentence: `−4.0 points, 90 % CI −7.3 to −1.3; p = 0.011, one-sided McNemar
-/// mid-p`.
+/// The evidence in one sentence: `−4.0 points, 90 % CI −7.3 to −1.3; adjusted p = 0.011, one-sided
+/// McNemar mid-p`.
 #[must_use]
-pub fn evidence(rule: &RuleResult) -> Option<String> {
+pub fn evidence(decision: &Decision, rule: &RuleResult) -> Option<String> {
     let scale = Scale::of(rule);
     let change = scale.change_in_words(Some(rule.estimate?));
     let ci = rule.ci.map_or_else(String::new, |ci| {
         format!(", {} CI {}", level(ci.level), scale.interval(rule))
     });
-    let p = rule.p_regression_adjusted.or(rule.p_regression);
+    let (name, p) = match rule.p_regression_adjusted {
+        Some(p) => (decision.p_name(), Some(p)),
+        None => ("p", rule.p_regression),
+    };
     let test = rule.decided_by.zip(p).map(|(test, p)| {
         let p = probability(Some(p));
-        let equals = if p.starts_with('<') { "p " } else { "p = " };
-        format!("; {equals}{p}, one-sided {}", test_name(test))
+        let equals = if p.starts_with('<') { "" } else { "= " };
+        format!("; {name} {equals}{p}, one-sided {}", test_name(test))
     });
     Some(format!("{change}{ci}{}", test.unwrap_or_default()))
 }

@@ -9,7 +9,8 @@ mod rule;
 use super::decide::{DecisionContext, Unusable};
 use super::policy::Policy;
 use super::quarantine::Quarantine;
-use super::rule::{MissingNote, RuleResult, RuleVerdict, Verdict};
+use super::rule::{MissingNote, RuleResult, RuleVerdict, Verdict, p_name};
+use super::rules::family::Judged;
 use super::rules::scenario::{Part, Scenario};
 
 pub(super) use message::{filter_note, unusable_message, unusable_word};
@@ -71,6 +72,16 @@ impl Account<'_> {
             }
             Part::Judged(index) => self.scenario.judged.get(index).map(|rule| rule.id.clone()),
         }
+    }
+
+    /// The p that a rule is judged by, with its name: `adjusted p = 0.002`.
+    fn p(&self, rule: &Judged) -> String {
+        let is_corrected = |rule: &Judged| rule.p_adjusted != rule.evidence.p_regression;
+        let judged = self.scenario.judged.iter();
+        let mut tested = judged.filter(|rule| rule.p_adjusted.is_some());
+        let name = p_name(tested.any(is_corrected));
+        let p = rule.p_adjusted.map_or_else(String::new, phrase::p_value);
+        format!("{name} {p}")
     }
 
     fn candidate(&self) -> &str {

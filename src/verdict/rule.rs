@@ -190,6 +190,25 @@ pub struct FamilyNote {
     pub comparisons: usize,
 }
 
+/// How a p is called, everywhere: `p` is what the test gave, `adjusted p` what is left of it after the
+/// correction for the number of rules and comparisons.
+#[must_use]
+pub fn p_name(is_adjusted: bool) -> &'static str {
+    if is_adjusted { "adjusted p" } else { "p" }
+}
+
+impl Decision {
+    /// How the p that its rules are judged by are called: where the correction left all of them as
+    /// they were, there is one p.
+    #[must_use]
+    pub fn p_name(&self) -> &'static str {
+        let is_corrected = |rule: &RuleResult| {
+            rule.p_regression_adjusted.is_some() && rule.p_regression_adjusted != rule.p_regression
+        };
+        p_name(self.rules.iter().any(is_corrected))
+    }
+}
+
 /// What missing pairs did to the verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MissingNote {

@@ -111,7 +111,10 @@ pub fn render(suite: &SuiteReport<'_>) -> String {
     }
     html.push_str("<section class=\"evidence\">\n<h2>Evidence</h2>\n");
     // Writing to a `String` can not fail.
-    if let Some(evidence) = suite.pass_rate().and_then(words::evidence) {
+    if let Some(evidence) = suite
+        .pass_rate()
+        .and_then(|rule| words::evidence(&suite.decision, rule))
+    {
         let _ = writeln!(html, "<p>{}</p>", safe(&evidence));
     }
     let mut plots: Vec<Plot> = Vec::new();
@@ -179,8 +182,9 @@ fn table(
     let interval = words::interval_head(&suite.decision);
     let _ = writeln!(
         html,
-        "<th scope=\"col\" class=\"n\">{}</th><th scope=\"col\" class=\"n\">p</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>",
-        safe(&interval)
+        "<th scope=\"col\" class=\"n\">{}</th><th scope=\"col\" class=\"n\">{}</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>",
+        safe(&interval),
+        suite.decision.p_name()
     );
     for rule in rules {
         row(html, suite, plot, rule, axis);

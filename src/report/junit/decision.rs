@@ -97,7 +97,7 @@ pub fn write(
         for rule in &suite.decision.rules {
             let name = names.unique(&class, &rule_name(suite, rule));
             let mark = mark::of_rule(&suite.decision, rule);
-            let (message, body) = (rule_message(rule), rule_body(rule));
+            let (message, body) = (rule_message(rule), rule_body(suite, rule));
             write_case(xml, &class, &name, mark, &message, &body)?;
         }
     }
@@ -161,8 +161,9 @@ fn rule_message(rule: &RuleResult) -> String {
     format!("{watched}{}", rule.reason)
 }
 
-fn rule_body(rule: &RuleResult) -> String {
-    let mut lines: Vec<String> = words::evidence(rule).into_iter().collect();
+fn rule_body(suite: &SuiteReport<'_>, rule: &RuleResult) -> String {
+    let decision = &suite.decision;
+    let mut lines: Vec<String> = words::evidence(decision, rule).into_iter().collect();
     if let Some(pairs) = rule.pairs {
         lines.push(format!(
             "pairs {}: both pass {}, lost {}, won {}, both fail {}; missing {}",
@@ -185,9 +186,13 @@ fn rule_body(rule: &RuleResult) -> String {
         rule.cases_needed
             .map(|cases| format!("cases needed to decide: about {cases}")),
     );
+    let raw = match decision.p_name() {
+        "p" => "",
+        _ => ", not adjusted",
+    };
     for test in &rule.tests {
         let p = number::probability(test.p_regression);
-        lines.push(format!("{}: one-sided p {p}", test.name));
+        lines.push(format!("{}: one-sided p {p}{raw}", test.name));
     }
     if !rule.case_ids.is_empty() {
         lines.push(format!("cases: {}", rule.case_ids.join(", ")));

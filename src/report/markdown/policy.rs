@@ -27,7 +27,10 @@ pub fn render(outcome: &SuiteOutcome<'_>, is_one_of_several: bool) -> String {
             let _ = writeln!(text, "\n{}", markdown(note));
         }
     }
-    if let Some(evidence) = suite.pass_rate().and_then(words::evidence) {
+    if let Some(evidence) = suite
+        .pass_rate()
+        .and_then(|rule| words::evidence(&suite.decision, rule))
+    {
         let _ = writeln!(text, "\n{}", markdown(&evidence));
     }
     if !suite.decision.rules.is_empty() {
@@ -39,10 +42,11 @@ pub fn render(outcome: &SuiteOutcome<'_>, is_one_of_several: bool) -> String {
 fn table(suite: &SuiteReport<'_>) -> String {
     let label = |arm| markdown(suite.label(arm));
     let mut text = format!(
-        "\n| | cases | {} | {} | change | {} | p | |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
+        "\n| | cases | {} | {} | change | {} | {} | |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
         label(Arm::Baseline),
         label(Arm::Candidate),
         words::interval_head(&suite.decision),
+        suite.decision.p_name(),
     );
     let rules = &suite.decision.rules;
     for rule in rules.iter().take(MAX_ROWS) {

@@ -70,7 +70,7 @@ fn head(suite: &SuiteReport<'_>) -> Row {
         arm(Arm::Candidate),
         "change".to_owned(),
         words::interval_head(&suite.decision),
-        "p".to_owned(),
+        suite.decision.p_name().to_owned(),
     ];
     Row {
         label: String::new(),

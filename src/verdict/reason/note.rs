@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use super::Account;
 use super::message::filter_note;
-use super::phrase::{count, p_value, points_long, share_of};
+use super::phrase::{count, points_long, share_of};
 use crate::verdict::policy::{OnInconclusive, Policy, Preset};
 use crate::verdict::rule::{Decision, RuleVerdict, Verdict};
 use crate::verdict::rules::family::{Finding, Judged, Kind};
@@ -154,12 +154,9 @@ impl Account<'_> {
             }
         }
         for rule in self.scenario.judged.iter().filter(|rule| !rule.gating) {
-            if let (RuleVerdict::Fail, Some(p)) = (rule.verdict(), rule.p_adjusted) {
-                let p = p_value(p);
-                notes.push(format!(
-                    "Watched, not gating: {} is worse (p = {p}).",
-                    rule.id
-                ));
+            if rule.verdict() == RuleVerdict::Fail {
+                let p = self.p(rule);
+                notes.push(format!("Watched, not gating: {} is worse ({p}).", rule.id));
             }
         }
     }

@@ -24,14 +24,14 @@ pub(super) fn ratio(value: f64) -> String {
     decimal(value, 2)
 }
 
-/// A p-value: `0.011`, `<0.0001`.
+/// What stands behind the name of a p-value: `= 0.011`, `< 0.0001`.
 pub(super) fn p_value(p: f64) -> String {
     if p < 1e-4 {
-        "<0.0001".to_owned()
+        "< 0.0001".to_owned()
     } else if p < 1e-3 {
-        format!("{p:.4}")
+        format!("= {p:.4}")
     } else {
-        format!("{p:.3}")
+        format!("= {p:.3}")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Account;
 use super::message::BARRED;
-use super::phrase::{count, list, number, p_value, percent, points, points_long, ratio};
+use super::phrase::{count, list, number, percent, points, points_long, ratio};
 use crate::verdict::calibration::JudgeCheck;
 use crate::verdict::policy::Require;
 use crate::verdict::rule::{Estimate, RuleResult, RuleVerdict};
@@ -215,11 +215,11 @@ impl Account<'_> {
         if rule.barred {
             return format!("{change}: {BARRED}");
         }
-        let p = rule.p_adjusted.map_or_else(String::new, p_value);
+        let p = self.p(rule);
         match rule.finding {
             Finding::Regression { within_margin } => {
                 let limit = if rule.gating { self.policy.alpha } else { 0.05 };
-                let bar = format!("a loss by chance alone has p = {p}, below {limit}");
+                let bar = format!("a loss by chance alone has {p}, below {limit}");
                 let note = if within_margin {
                     "; loss within the margin"
                 } else {
@@ -228,7 +228,7 @@ impl Account<'_> {
                 format!("{change}: {bar}{note}")
             }
             Finding::Tolerated => {
-                format!("{change}: a significant loss (p = {p}) within what is allowed")
+                format!("{change}: a significant loss ({p}) within what is allowed")
             }
             Finding::Better => format!("{change}: significantly better"),
             Finding::NotWorse => format!("{change}; {}", self.bound(rule)),
