@@ -320,6 +320,14 @@ impl CaseRow<'_> {
         !self.is_held_out() && self.transition() == transition
     }
 
+    /// Whether the candidate lost it: it fails what the baseline passes, or what it alone is asked. A
+    /// quarantined case is never lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.counts_as(Transition::Regression)
+            || (self.counts_as(Transition::New) && self.candidate.pass() == Some(false))
+    }
+
     /// What became of the case.
     #[must_use]
     pub fn transition(&self) -> Transition {

@@ -4,7 +4,7 @@ use camino::Utf8Path;
 
 use super::outcome::{Outcome, SuiteResult, SuiteRun};
 use super::project::Project;
-use crate::analysis::{CaseRow, CaseTable, Transition};
+use crate::analysis::{CaseRow, CaseTable};
 use crate::base::text;
 use crate::record::{Arm, ArmHeader};
 use crate::report::content::NextStep;
@@ -79,15 +79,7 @@ impl<'r> Suite<'r> {
             Some(cell) => cell.pass_share()?,
             None => 1.0,
         };
-        let is_lost = match row.transition() {
-            Transition::Regression => true,
-            Transition::New => row.candidate.pass() == Some(false),
-            Transition::Kept
-            | Transition::Fixed
-            | Transition::KnownFailure
-            | Transition::Missing => false,
-        };
-        let counts = is_lost || (self.is_repeated() && now < before);
+        let counts = row.is_lost() || (self.is_repeated() && now < before);
         counts.then_some(before - now)
     }
 

@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use super::content::{NextStep, Report, SuiteNote, SuiteOutcome, SuiteReport};
 use super::escape::{terminal_line, workflow_lines};
 use super::{number, words};
+use crate::base::text::{self, shorten};
 use crate::record::Arm;
 use crate::verdict::Verdict;
 
@@ -83,6 +84,9 @@ pub struct Screen {
 
 const MIN_WIDTH: usize = 60;
 const INDENT: &str = "      ";
+/// The most lost cases that are named, and the most characters of an id that are.
+const MOST_LOST: usize = 20;
+const MAX_ID: usize = 40;
 
 /// Writes the screen.
 ///
@@ -138,10 +142,43 @@ fn suite_block(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
             out.wrapped(&footnote, "")?;
         }
     }
+    lost(out, suite)?;
     match out.screen.detail {
         Detail::Normal => Ok(()),
         Detail::Verbose => verbose(out, suite),
     }
+}
+
+/// The lost cases, in the dataset's order.
+fn lost(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
+    let lost: Vec<String> = suite
+        .table
+        .rows
+        .iter()
+        .filter(|row| row.is_lost())
+        .map(|row| terminal_line(&shorten(row.id, MAX_ID)))
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let shown = lost.iter().take(MOST_LOST).map(String::as_str);
+    let more = match lost.len().saturating_sub(MOST_LOST) {
+        0 => String::new(),
+        more => format!(" and {} more", text::thousands(more)),
+    };
+    let text = shown.collect::<Vec<_>>().join(", ") + &more;
+    out.line("")?;
+    let head = out.screen.palette.head;
+    for (number, line) in wrap(&text, out.screen.width, INDENT, INDENT)
+        .iter()
+        .enumerate()
+    {
+        match line.strip_prefix(INDENT).filter(|_| number == 0) {
+            Some(ids) => out.line(&format!("{}{ids}", styled(head, "Lost  ")))?,
+            None => out.line(line)?,
+        }
+    }
+    Ok(())
 }
 
 /// Errored trials of each arm by class, which explain a verdict that could not be formed.

@@ -90,7 +90,7 @@ fn hostile_words_stay_words() {
     sample.decision.notes = vec!["##[add-mask]x".into(), "::stop-commands::y".into()];
     sample.decision.rules[1].segment = Some("::warning::\u{9b}2J".into());
     let shown = screen(&sample.report(), 80, Detail::Verbose);
-    assert!(!shown.contains(|c: char| c != '\n' && crate::base::text::is_deceptive(c)));
+    assert!(!shown.contains(|c: char| c != '\n' && text::is_deceptive(c)));
     for line in shown.lines() {
         assert!(!line.trim_start().starts_with("::"), "{line}");
         assert!(!line.contains("##["), "{line}");
