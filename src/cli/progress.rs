@@ -50,6 +50,7 @@ pub struct Progress {
     drawn: bool,
     last_line: Duration,
     lost: usize,
+    quarantined: usize,
     failing: HashMap<u32, String>,
     /// The last answer to each open case, as long as a line may be, on a terminal.
     answers: HashMap<u32, String>,
@@ -61,6 +62,8 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 const MOST_LOST: usize = 20;
 const REASON: usize = 120;
 const ANSWER: usize = 600;
+const LOST: &str = "lost";
+const QUARANTINED: &str = "quarantined";
 const LOST_INDENT: &str = "      ";
 
 /// What a line may look like.
@@ -89,6 +92,7 @@ impl Progress {
             drawn: false,
             last_line: Duration::ZERO,
             lost: 0,
+            quarantined: 0,
             failing: HashMap::new(),
             answers: HashMap::new(),
             screen,
@@ -149,16 +153,23 @@ impl Progress {
         let (true, Some(reason), Some(case)) = (lost, failing, run.cases.get(index)) else {
             return;
         };
-        self.lost += 1;
-        match self.lost {
+        // A quarantined case has no say: it is not lost, whatever it answers.
+        let (word, count) = if case.is_held_out() {
+            (QUARANTINED, &mut self.quarantined)
+        } else {
+            (LOST, &mut self.lost)
+        };
+        *count += 1;
+        match *count {
             count if count <= MOST_LOST => {
                 let id = text::visible_line(case.id.as_str());
+                let taken = word.len() + id.chars().count() + 5;
                 let room = match self.form {
-                    Form::Bar => self.screen.width.saturating_sub(id.chars().count() + 9),
+                    Form::Bar => self.screen.width.saturating_sub(taken),
                     Form::Lines | Form::None => REASON,
                 };
                 let reason = text::shorten(&reason, room.clamp(20, REASON));
-                self.line(&format!("lost  {id}  {reason}"));
+                self.line(&format!("{word}  {id}  {reason}"));
                 let expected = case.expected.as_ref().and_then(|value| value.as_str());
                 if let Some((expected, answer)) = expected.zip(answer) {
                     let width = self.screen.width.saturating_sub(LOST_INDENT.len() + 1);
@@ -167,7 +178,7 @@ impl Progress {
                 }
             }
             count if count == MOST_LOST + 1 => {
-                self.line("lost  … more: the reports list all of them");
+                self.line(&format!("{word}  … more: the reports list all of them"));
             }
             _ => {}
         }

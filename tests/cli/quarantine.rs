@@ -33,7 +33,10 @@ fn a_quarantined_case_is_out_of_the_gate_and_in_every_report() {
     quarantine(&sandbox);
     let ran = sandbox.gate(&["compare", "v1", "v2", "-o", "reports"]);
     ran.exits(0)
-        .prints("1 of 100 cases is quarantined as flaky and in no rule: c2 (regression).");
+        .prints("1 of 100 cases is quarantined as flaky and in no rule: c2 (regression).")
+        .says("quarantined  c2  equals: ");
+    assert!(!ran.stderr.contains("lost "), "{}", ran.stderr);
+    assert!(!ran.stdout.contains("Lost "), "{}", ran.stdout);
     let (before, after) = (sandbox.json("a.json"), sandbox.json("reports/gate.json"));
     let (before, after) = (&before["suites"][0], &after["suites"][0]);
     assert_ne!(before["dataset"]["digest"], after["dataset"]["digest"]);
