@@ -14,6 +14,7 @@ use crate::base::{Severity, text};
 use crate::command::{self, CommandError, Project};
 use crate::report::contrast::Marks;
 use crate::report::sheet;
+use crate::store::runs::LAST;
 
 pub(super) fn lint(global: &Global, args: &LintArgs) -> Result<Exit, CommandError> {
     let mut layers = global_layers(global);
@@ -43,13 +44,18 @@ pub(super) fn lint(global: &Global, args: &LintArgs) -> Result<Exit, CommandErro
     );
     print(&summary)?;
     let exit = if errors > 0 { Exit::Usage } else { Exit::Ok };
-    output::last_line(exit, &errors_found);
+    output::last_line(exit, &linted.found.summary());
     Ok(exit)
 }
 
 pub(super) fn show(global: &Global, args: &ShowArgs) -> Result<Exit, CommandError> {
     let project = open(global, global_layers(global), None)?;
-    let shown = command::show::show(&project, &args.run, &args.case)?;
+    let (run, case) = match (&args.run, &args.case) {
+        (Some(run), Some(case)) => (run.as_str(), Some(case.as_str())),
+        (Some(case), None) if case != LAST => (LAST, Some(case.as_str())),
+        (_, _) => (LAST, None),
+    };
+    let shown = command::show::show(&project, run, case)?;
     let terminal = output::Terminal::detect(&project.settings.color);
     let marks = if terminal.color {
         Marks::Styled

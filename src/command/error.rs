@@ -5,7 +5,7 @@ use crate::runner::RunnerError;
 use crate::store::cache::CacheError;
 use crate::store::git::GitError;
 use crate::store::registry::RegistryError;
-use crate::store::runs::RunLogError;
+use crate::store::runs::{LAST, RunLogError};
 use crate::store::{FsError, PathError};
 
 /// Why a command could not do its work.
@@ -169,6 +169,9 @@ impl From<GitError> for CommandError {
 impl From<RunLogError> for CommandError {
     fn from(error: RunLogError) -> Self {
         match error {
+            RunLogError::Unknown(wanted) if wanted == LAST => {
+                Self::usage("there is no run here yet", "gate compare makes one")
+            }
             RunLogError::Unknown(_) | RunLogError::Ambiguous { .. } => Self::Usage {
                 message: chain(&error),
                 help: None,

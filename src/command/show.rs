@@ -4,6 +4,7 @@ use super::error::CommandError;
 use super::matrix;
 use super::outcome::{SuiteRun, Texts};
 use super::project::Project;
+use crate::analysis::CaseTable;
 use crate::base::decode::choices;
 use crate::base::text;
 use crate::store::runs::{self, LogTexts};
@@ -19,11 +20,17 @@ pub struct Shown {
 /// Reads a run back and finds a case of it.
 ///
 /// # Errors
-/// When there is no such run, its log is damaged, or it has no such case.
-pub fn show(project: &Project, wanted: &str, case: &str) -> Result<Shown, CommandError> {
+/// When there is no such run, its log is damaged, it has no such case, or none is named.
+pub fn show(project: &Project, wanted: &str, case: Option<&str>) -> Result<Shown, CommandError> {
     let id = runs::find(&project.state, wanted)?;
     let loaded = runs::load(&project.state, &id)?;
     let ids = || loaded.run.cases.iter().map(|case| case.id.as_str());
+    let Some(case) = case else {
+        return Err(CommandError::usage(
+            "no case is named",
+            which(&CaseTable::of_run(&loaded.run)),
+        ));
+    };
     let Some(index) = ids().position(|id| id == case) else {
         return Err(CommandError::usage(
             format!("run {id} has no case `{}`", text::visible_line(case)),
@@ -41,6 +48,42 @@ pub fn show(project: &Project, wanted: &str, case: &str) -> Result<Shown, Comman
         },
         case: index,
     })
+}
+
+/// The cases that are worth a look, else any.
+fn which(table: &CaseTable<'_>) -> String {
+    const LISTED: usize = 10;
+    // An id that is shown with escapes can not be typed.
+    let typed = || {
+        table
+            .rows
+            .iter()
+            .filter(|row| text::visible_line(row.id) == row.id)
+    };
+    let lost: Vec<&str> = typed()
+        .filter(|row| row.is_lost())
+        .map(|row| row.id)
+        .collect();
+    match (lost.split_first(), typed().next()) {
+        (Some((first, [])), _) => format!("the lost case: gate show {first}"),
+        (Some((first, others)), _) => {
+            let more = others.len().saturating_sub(LISTED);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let others = others
+                .iter()
+                .take(LISTED)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(", ");
+            format!("a lost case: gate show {first} (or {others}{more})")
+        }
+        (None, Some(row)) => format!("no case is lost; one of all: gate show {}", row.id),
+        (None, None) => "the run has no case".to_owned(),
+    }
 }
 
 fn nearest<'c>(case: &str, ids: impl Iterator<Item = &'c str>) -> String {

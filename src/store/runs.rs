@@ -86,6 +86,9 @@ pub fn list(state: &Utf8Path) -> Vec<RunId> {
     runs
 }
 
+/// How the newest run is named.
+pub const LAST: &str = "last";
+
 /// The run that an id, a unique prefix of one, or `last` names.
 ///
 /// # Errors
@@ -93,7 +96,7 @@ pub fn list(state: &Utf8Path) -> Vec<RunId> {
 pub fn find(state: &Utf8Path, wanted: &str) -> Result<RunId, RunLogError> {
     let runs = list(state);
     let unknown = || RunLogError::Unknown(wanted.to_owned());
-    if wanted == "last" {
+    if wanted == LAST {
         return runs.last().cloned().ok_or_else(unknown);
     }
     let matching: Vec<&RunId> = runs

@@ -14,6 +14,71 @@ fn hostile() -> Sandbox {
 }
 
 #[test]
+fn without_a_run_the_last_one_is_reported_and_shown() {
+    let sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&["report"])
+        .exits(2)
+        .says("there is no run here yet")
+        .says("gate compare makes one");
+    sandbox.gate(&["compare", "v1", "v1"]).exits(0);
+    sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    for arguments in [&["report"] as &[&str], &["report", "last"]] {
+        sandbox
+            .gate(arguments)
+            .exits(0)
+            .prints("v2 loses 1 that v1 gets right")
+            .prints("\nLost  c2\n");
+    }
+    let named = sandbox.gate(&["show", "last", "c2"]);
+    named.exits(0).prints("passes on v1, fails on v2");
+    assert_eq!(sandbox.gate(&["show", "c2"]).stdout, named.stdout);
+    for arguments in [&["show"] as &[&str], &["show", "last"]] {
+        sandbox
+            .gate(arguments)
+            .exits(2)
+            .says("no case is named")
+            .says("the lost case: gate show c2");
+    }
+    sandbox.gate(&["show", "c9"]).exits(2).says("c1, c2, c3");
+}
+
+#[test]
+fn lost_cases_stand_in_the_order_of_the_dataset() {
+    let sandbox = Sandbox::smallest();
+    let ids: Vec<String> = (0..30).map(|n| format!("k{:02}", (n * 7) % 30)).collect();
+    let row = |id: &String| {
+        format!("{{\"id\": \"{id}\", \"vars\": {{\"ticket\": \"t\"}}, \"expected\": \"bug\"}}\n")
+    };
+    sandbox.write(
+        "fixtures/label.jsonl",
+        &ids.iter().map(row).collect::<String>(),
+    );
+    let rules = sandbox.read("fixtures/label.mock.yaml");
+    sandbox.write(
+        "fixtures/label.mock.yaml",
+        &rules.replace("case: c2", "case: k*"),
+    );
+    let ran = sandbox.gate(&["compare", "v1", "v2", "--no-gate", "-j", "7"]);
+    let shown: String = ran
+        .exits(0)
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let all = ids
+        .iter()
+        .take(20)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    assert!(
+        shown.contains(&format!("Lost {all} and 10 more")),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_hostile_answer_forges_no_test_case() {
     let sandbox = hostile();
     for profile in ["common", "strict"] {

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::store::runs::LAST;
+
 /// `gate compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
@@ -268,16 +270,17 @@ pub struct MergeArgs {
 /// `gate show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// A run's id, a unique beginning of one, or `last`.
-    pub run: String,
+    /// A run's id, a unique beginning of one, or `last`; left out, the last run.
+    pub run: Option<String>,
     /// The id of a case.
-    pub case: String,
+    pub case: Option<String>,
 }
 
 /// `gate report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// A run's id, a unique beginning of one, or `last`.
+    #[arg(default_value = LAST)]
     pub run: String,
     /// Where reports go.
     #[command(flatten)]

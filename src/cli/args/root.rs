@@ -79,7 +79,9 @@ pub enum Command {
     )]
     Lint(LintArgs),
     /// Report a stored run again, without a call.
-    #[command(after_help = "Example:\n  gate report last --markdown report.md")]
+    #[command(
+        after_help = "Examples:\n  gate report                               the last run\n  gate report 0192f3 --html report.html"
+    )]
     Report(ReportArgs),
     /// Score the stored answers of a run by its suite as it stands now; no model under test is asked.
     #[command(
@@ -87,7 +89,10 @@ pub enum Command {
     )]
     Rescore(RescoreArgs),
     /// Print one case of a run in full: what was asked, both answers, scores and the difference.
-    #[command(after_help = "Example:\n  gate show last ent-004")]
+    #[command(
+        override_usage = "gate show [OPTIONS] [RUN] <CASE>",
+        after_help = "Examples:\n  gate show ent-004           of the last run\n  gate show 0192f3 ent-004"
+    )]
     Show(ShowArgs),
     /// Join the shards of a run into one verdict.
     #[command(
