@@ -60,16 +60,11 @@ fn show_error(error: &CommandError) -> Exit {
             }
         }
     }
+    // What is wrong stands above: the last line counts it, or says what the code means.
     let reason = match error {
-        CommandError::Infra {
-            reason, message, ..
-        } => format!("{reason}: {}", message.lines().next().unwrap_or_default()),
-        other => other
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        CommandError::Findings(found) => found.summary(),
+        CommandError::Usage { .. } => exit.meaning().to_owned(),
+        CommandError::Infra { reason, .. } => format!("{reason}: {}", exit.meaning()),
     };
     output::last_line(exit, &reason);
     exit

@@ -46,7 +46,8 @@ pub(super) fn ab(global: &Global, args: &AbArgs) -> Result<Exit, CommandError> {
         &shown(&found, &message),
         &document(&found, exit, &message),
     )?;
-    output::last_line(exit, &message);
+    let is_shown = args.json.as_deref() != Some("-");
+    output::last_line(exit, if is_shown { exit.meaning() } else { &message });
     Ok(exit)
 }
 

@@ -4,7 +4,7 @@ use super::args::{
     CompareArgs, DecideArgs, GateArgs, Global, MergeArgs, ReportArgs, RescoreArgs, RunArgs,
 };
 use super::exit;
-use super::exit::Exit;
+use super::exit::{Broken, Exit};
 use super::output::{self, Terminal};
 use super::progress::{Form, Progress};
 use super::project::{
@@ -208,17 +208,12 @@ fn finish(
 ) -> Result<Exit, CommandError> {
     let base = caller_folder(global)?;
     let (exit, note) = exit::conclude(outcome);
-    let message = note.message.clone();
-    let reason = note.reason.clone();
+    let is_on_screen = terminal.is_one() && reports::is_human(project);
+    let said = exit::closing(exit, &note, Broken::of(outcome), is_on_screen);
     let written = reports::write(project, outcome, note, terminal, &base)?;
     for path in &written.paths {
         output::say(&format!("wrote {path}"));
     }
-    let said = if reason == message || reason == exit.name() {
-        message
-    } else {
-        format!("{reason}: {message}")
-    };
     output::last_line(exit, &said);
     Ok(exit)
 }

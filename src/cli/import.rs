@@ -130,7 +130,7 @@ fn lint(global: &Global, project: &Project, args: &PromptfooArgs) -> Result<Exit
     let warnings = text::count(found.count(Severity::Warning), "warning");
     print(&format!("{shown}, {warnings}\n"))?;
     let exit = if errors > 0 { Exit::Usage } else { Exit::Ok };
-    output::last_line(exit, &shown);
+    output::last_line(exit, &found.summary());
     Ok(exit)
 }
 

@@ -16,6 +16,17 @@ pub struct Terminal {
     pub live_color: bool,
     /// Whether stderr is a terminal.
     pub live: bool,
+    /// What stdout is.
+    pub stdout: Sink,
+}
+
+/// What a stream leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// A terminal, where somebody reads.
+    Terminal,
+    /// A file, a pipe, or nothing.
+    Elsewhere,
 }
 
 impl Terminal {
@@ -40,7 +51,18 @@ impl Terminal {
             width: columns.or_else(size).unwrap_or(100),
             live_color: shows(live),
             live,
+            stdout: if stdout_terminal {
+                Sink::Terminal
+            } else {
+                Sink::Elsewhere
+            },
         }
+    }
+
+    /// Whether stdout and stderr are on the same screen, so that nothing need be on both.
+    #[must_use]
+    pub fn is_one(self) -> bool {
+        self.live && self.stdout == Sink::Terminal
     }
 }
 

@@ -23,10 +23,8 @@ pub(super) fn show(
     value: &Value,
 ) -> Result<(), CommandError> {
     let failed = |what: &str, error: &dyn std::error::Error| {
-        let message = format!(
-            "failed to write {what}: {}",
-            crate::command::error::chain(error)
-        );
+        let cause = crate::command::error::chain(error.source().unwrap_or(error));
+        let message = format!("failed to write {what}: {cause}");
         CommandError::infra("io", message, None)
     };
     let document = format!("{value:#}\n");

@@ -137,7 +137,7 @@ fn lint(project: &Project, version: Option<&str>) -> Result<Exit, CommandError> 
         text::count(linted.found.count(Severity::Warning), "warning")
     ))?;
     let exit = if errors > 0 { Exit::Usage } else { Exit::Ok };
-    output::last_line(exit, &text::count(errors, "error"));
+    output::last_line(exit, &linted.found.summary());
     Ok(exit)
 }
 

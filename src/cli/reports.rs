@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::github;
 use super::output::{self, Terminal};
 use crate::base::text;
+use crate::command::error::chain;
 use crate::command::outcome::SuiteResult;
 use crate::command::overview::Overview;
 use crate::command::prompt::Listed;
@@ -41,24 +42,7 @@ pub fn write(
     let report = assemble(outcome, note);
     let settings = &project.settings;
     let files = Files::of(project);
-    let mut written = Written::default();
-    let options = junit_options(&settings.junit_profile, &settings.junit_cases);
-    for path in &files.junit {
-        put(path, base, &mut written, |out| {
-            junit::write(&report, options, out)
-        })?;
-    }
-    for path in &files.json {
-        put(path, base, &mut written, |out| json::write(&report, out))?;
-    }
-    for path in &files.markdown {
-        put(path, base, &mut written, |out| {
-            markdown::write(&report, &Place::Summary, out)
-        })?;
-    }
-    for path in &files.html {
-        put(path, base, &mut written, |out| html::write(&report, out))?;
-    }
+    let (written, failed) = write_files(&report, project, &files, base);
     let stdout_taken = files.all().any(|path| path == "-");
     let shown = match settings.format.as_str() {
         _ if stdout_taken => Ok(()),
@@ -69,6 +53,9 @@ pub fn write(
         _ => output::data(|out| screen::write(&report, screen_of(project, terminal), out)),
     };
     shown.map_err(|error| io_error("stdout", &error))?;
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
     let is_data = stdout_taken || matches!(settings.format.as_str(), "json" | "jsonl");
     let annotations = if is_data {
         github::Annotations::Stderr
@@ -80,10 +67,55 @@ pub fn write(
     Ok(written)
 }
 
+/// Writes the files, each that can be: a path that is wrong costs no other report. The first error
+/// is told.
+fn write_files(
+    report: &Report<'_>,
+    project: &Project,
+    files: &Files,
+    base: &Utf8Path,
+) -> (Written, Option<CommandError>) {
+    let settings = &project.settings;
+    let options = junit_options(&settings.junit_profile, &settings.junit_cases);
+    let (mut written, mut failed) = (Written::default(), None);
+    let mut keep = |result: Result<(), CommandError>| {
+        if let Err(error) = result {
+            failed.get_or_insert(error);
+        }
+    };
+    for path in &files.junit {
+        keep(put(path, base, &mut written, |out| {
+            junit::write(report, options, out)
+        }));
+    }
+    for path in &files.json {
+        keep(put(path, base, &mut written, |out| {
+            json::write(report, out)
+        }));
+    }
+    for path in &files.markdown {
+        keep(put(path, base, &mut written, |out| {
+            markdown::write(report, &Place::Summary, out)
+        }));
+    }
+    for path in &files.html {
+        keep(put(path, base, &mut written, |out| {
+            html::write(report, out)
+        }));
+    }
+    (written, failed)
+}
+
 /// Whether a report goes to stdout.
 #[must_use]
 pub fn takes_stdout(project: &Project) -> bool {
     Files::of(project).all().any(|path| path == "-")
+}
+
+/// Whether stdout gets the screen, and no data.
+#[must_use]
+pub fn is_human(project: &Project) -> bool {
+    project.settings.format == "human" && !takes_stdout(project)
 }
 
 /// How the screen is made.
@@ -103,15 +135,10 @@ fn screen_of(project: &Project, terminal: Terminal) -> Screen {
     }
 }
 
+/// An error while writing; a path is named as the caller wrote it, and once.
 fn io_error(what: &str, error: &dyn std::error::Error) -> CommandError {
-    CommandError::infra(
-        "io",
-        format!(
-            "failed to write {what}: {}",
-            crate::command::error::chain(error)
-        ),
-        None,
-    )
+    let cause = chain(error.source().unwrap_or(error));
+    CommandError::infra("io", format!("failed to write {what}: {cause}"), None)
 }
 
 fn junit_options(profile: &str, cases: &str) -> Options {

@@ -497,3 +497,42 @@ fn what_looks_right_and_is_not_gets_the_right_words() {
     ran.exits(2).says("gate prompt add FILE");
     assert!(!ran.stderr.contains("one of: \n"), "{}", ran.stderr);
 }
+
+/// How often a text stands in what the process wrote, both streams together.
+fn times(ran: &crate::sandbox::Ran, text: &str) -> usize {
+    format!("{}{}", ran.stdout, ran.stderr)
+        .matches(text)
+        .count()
+}
+
+#[test]
+fn what_is_wrong_is_said_once_and_the_last_line_adds_to_it() {
+    let sandbox = Sandbox::smallest();
+    let last = |ran: &crate::sandbox::Ran| ran.stderr.lines().last().unwrap_or("").to_owned();
+    let unknown = sandbox.gate(&["compare", "v1", "v9"]);
+    assert_eq!(
+        times(&unknown, "has no version v9"),
+        1,
+        "{}",
+        unknown.stderr
+    );
+    assert_eq!(
+        last(&unknown),
+        "gate: usage: exit 2: the command, or a file that it reads, is wrong"
+    );
+    sandbox.write("taken", "");
+    let full = sandbox.gate(&["compare", "v1", "v1", "--json", "taken/gate.json"]);
+    full.exits(3).prints("INCONCLUSIVE  3 cases are too few");
+    assert_eq!(times(&full, "taken/gate.json"), 1, "{}", full.stderr);
+    assert_eq!(
+        last(&full),
+        "gate: infra: io: exit 3: says nothing about the answers"
+    );
+    sandbox.write(
+        "evals/label.yaml",
+        &SUITE.replace("name: label", "nam: label\nprompts: x"),
+    );
+    let wrong = sandbox.gate(&["compare", "v1", "v2"]);
+    assert_eq!(times(&wrong, "unknown key `nam`"), 1, "{}", wrong.stderr);
+    assert_eq!(last(&wrong), "gate: usage: 2 errors in 1 file");
+}

@@ -366,7 +366,8 @@ fn undecided_partial_and_ungated_results_are_no_evidence() {
     sandbox
         .gate(&["prompt", "promote", "label@v2"])
         .exits(1)
-        .says("label@v2 was not promoted: suite `label`, model `main`: the verdict was forced");
+        .says("suite `label`, model `main`: the verdict was forced")
+        .says("gate: gate_failed: label@v2 was not promoted, 2 things missing");
 }
 
 #[test]

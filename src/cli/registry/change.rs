@@ -151,10 +151,10 @@ impl Caller<'_> {
                     text::count(missing.len(), "thing")
                 ));
                 say_missing(&missing);
-                let first = missing.first().map_or_else(String::new, Missing::to_string);
+                let lacks = text::count(missing.len(), "thing");
                 output::last_line(
                     Exit::GateFailed,
-                    &format!("{slug}@v{number} was not promoted: {first}"),
+                    &format!("{slug}@v{number} was not promoted, {lacks} missing"),
                 );
                 Ok(Exit::GateFailed)
             }

@@ -268,7 +268,7 @@ pub fn verify(
     if faults > 0 {
         output::last_line(
             Exit::Infra,
-            &format!("store_corrupt: {}", text::count(faults, "fault")),
+            &format!("store_corrupt: {} in all", text::count(faults, "fault")),
         );
         return Ok(Exit::Infra);
     }
