@@ -133,6 +133,7 @@ impl From<RegistryError> for CommandError {
                 Self::infra("auth", message, Some(help))
             }
             RegistryError::Database { .. } => Self::infra("io", message, None),
+            RegistryError::Untrusted { .. } => Self::infra("tls", message, None),
             RegistryError::Format { .. } => {
                 let help = "use the program of that format, or a newer one";
                 Self::infra("io", message, Some(help))

@@ -83,6 +83,7 @@ fn connect(
         address.clone(),
         user,
         password,
+        project.client_options().roots,
     ))
 }
 

@@ -72,14 +72,12 @@ pub enum HttpFault {
         detail: String,
     },
     /// The host could not be trusted or does not speak TLS.
-    #[error("no trusted connection to {host}: {detail}{}", .mistrust.help())]
+    #[error("no trusted connection to {host}: {detail}")]
     Tls {
         /// Host and port.
         host: String,
-        /// What is wrong with its answer or certificate.
+        /// What is wrong with its answer or certificate, and what to do.
         detail: String,
-        /// What kind of wrong that is.
-        mistrust: Mistrust,
     },
     /// No whole reply in time.
     #[error("{host} gave no {} within {} s", if *.replying { "whole reply" } else { "reply" }, .after.as_secs_f64())]
@@ -112,57 +110,6 @@ pub enum HttpFault {
     },
 }
 
-/// Why a host is not trusted, where that tells what to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mistrust {
-    /// Nobody who is trusted signed its certificate.
-    UnknownAuthority,
-    /// Its certificate is for other names.
-    OtherName,
-    /// Its certificate is of another time.
-    OtherTime,
-    /// It answered with something that is not TLS.
-    NoTls,
-    /// Something else.
-    #[default]
-    Other,
-}
-
-impl Mistrust {
-    fn of(source: &(dyn Error + 'static)) -> Option<Self> {
-        match source.downcast_ref::<rustls::Error>()? {
-            rustls::Error::InvalidCertificate(why) => Some(match why {
-                // An authority made anew has the old one's name, and another key.
-                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                    Self::UnknownAuthority
-                }
-                CertificateError::NotValidForName
-                | CertificateError::NotValidForNameContext { .. } => Self::OtherName,
-                CertificateError::Expired
-                | CertificateError::ExpiredContext { .. }
-                | CertificateError::NotValidYet
-                | CertificateError::NotValidYetContext { .. } => Self::OtherTime,
-                _ => Self::Other,
-            }),
-            rustls::Error::InvalidMessage(_) => Some(Self::NoTls),
-            _ => Some(Self::Other),
-        }
-    }
-
-    /// What to do, as the end of a sentence.
-    fn help(self) -> &'static str {
-        match self {
-            Self::UnknownAuthority => {
-                "; if a proxy or server of your own signs by its own authority, name the file of that authority's certificate in SSL_CERT_FILE"
-            }
-            Self::OtherName => "; name the host in base_url as its certificate does",
-            Self::OtherTime => "; renew the certificate, or set this machine's clock right",
-            Self::NoTls => "; the port may be one for plain http",
-            Self::Other => "",
-        }
-    }
-}
-
 impl HttpFault {
     /// Whether the provider may have received the whole request, and so may bill it.
     #[must_use]
@@ -189,17 +136,46 @@ impl HttpFault {
                 return Self::Dns { host, detail };
             }
             if encrypted && !sources(&error).any(is_of_the_line) {
-                let mistrust = sources(&error).find_map(Mistrust::of).unwrap_or_default();
-                let cause = sources(&error).last();
-                let detail = cause.map_or(detail, ToString::to_string);
-                return Self::Tls {
-                    host,
-                    detail,
-                    mistrust,
-                };
+                let detail = mistrust(&error);
+                return Self::Tls { host, detail };
             }
         }
         Self::Connect { host, detail }
+    }
+}
+
+/// Why a host is not trusted, and what to do about it.
+pub(crate) fn mistrust(error: &(dyn Error + 'static)) -> String {
+    let why = sources(error).last().map(ToString::to_string);
+    let mut sources = sources(error);
+    let cause = sources.find_map(|source| source.downcast_ref::<rustls::Error>());
+    let why = why.unwrap_or_default();
+    match cause.and_then(mending) {
+        Some(mending) => format!("{why}; {mending}"),
+        None => why,
+    }
+}
+
+fn mending(cause: &rustls::Error) -> Option<&'static str> {
+    match cause {
+        rustls::Error::InvalidCertificate(why) => match why {
+            // An authority made anew has the old one's name, and another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(
+                "if a proxy or server of your own signs by its own authority, name the file of that authority's certificate in SSL_CERT_FILE",
+            ),
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Some("name the host as its certificate does")
+            }
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => {
+                Some("renew the certificate, or set this machine's clock right")
+            }
+            _ => None,
+        },
+        rustls::Error::InvalidMessage(_) => Some("the port may be one without TLS"),
+        _ => None,
     }
 }
 

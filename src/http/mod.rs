@@ -13,7 +13,9 @@ pub mod secret;
 
 pub use blocking::ask;
 pub use client::{Client, ClientOptions, HttpRequest, Method};
-pub use fault::{HttpError, HttpFault, Mistrust};
+#[cfg(feature = "postgres")]
+pub(crate) use fault::mistrust;
+pub use fault::{HttpError, HttpFault};
 pub use host::{HostError, check_base_url, is_loopback_url};
 pub(crate) use host::{allows, is_loopback};
 pub use reply::{Headers, Reply};

@@ -38,6 +38,8 @@ mod models;
 mod money;
 mod planning;
 mod postgres;
+#[cfg(all(feature = "postgres", target_os = "linux"))]
+mod postgres_tls;
 mod quarantine;
 mod reference;
 mod registry;

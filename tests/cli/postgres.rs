@@ -67,20 +67,21 @@ fn a_program_without_the_feature_names_it() {
 }
 
 #[cfg(feature = "postgres")]
-mod with_a_server {
+pub mod with_a_server {
     use super::*;
     use crate::sandbox::{V1, v2};
     use std::process::{Command, Stdio};
 
     /// A database of the test's own, and its address.
-    struct Database {
+    pub struct Database {
         name: String,
         host: String,
+        port: String,
         address: String,
     }
 
     impl Database {
-        fn new() -> Option<Self> {
+        pub fn new() -> Option<Self> {
             use std::sync::atomic::{AtomicU32, Ordering};
             static NUMBER: AtomicU32 = AtomicU32::new(0);
             let Ok(server) = std::env::var("GATE_TEST_POSTGRES") else {
@@ -88,12 +89,14 @@ mod with_a_server {
                 return None;
             };
             let (_, rest) = server.split_once('@').unwrap();
-            let (host, _) = rest.split_once('/').unwrap();
+            let (place, _) = rest.split_once('/').unwrap();
+            let (host, port) = place.split_once(':').unwrap();
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let name = format!("cli_{}_{number}", std::process::id());
             let database = Self {
-                address: format!("postgres://postgres@{host}/{name}"),
+                address: format!("postgres://postgres@{place}/{name}"),
                 host: host.replace("%2F", "/"),
+                port: port.to_owned(),
                 name,
             };
             database.psql(
@@ -106,9 +109,8 @@ mod with_a_server {
         fn psql(&self, database: &str, sql: &str) -> String {
             let output = Command::new("psql")
                 .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
-                .args([
-                    "-h", &self.host, "-U", "postgres", "-d", database, "-c", sql,
-                ])
+                .args(["-h", &self.host, "-p", &self.port, "-U", "postgres"])
+                .args(["-d", database, "-c", sql])
                 .output()
                 .unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
@@ -116,7 +118,12 @@ mod with_a_server {
             String::from_utf8(output.stdout).unwrap().trim().to_owned()
         }
 
-        fn sql(&self, sql: &str) -> String {
+        /// The address of the database at a host that is not the socket.
+        pub fn address_at(&self, host: &str) -> String {
+            format!("postgres://postgres@{host}:{}/{}", self.port, self.name)
+        }
+
+        pub fn sql(&self, sql: &str) -> String {
             self.psql(&self.name, sql)
         }
     }

@@ -80,7 +80,7 @@ fn a_certificate_for_another_host_is_not_trusted() {
     let server = ok(&authority.sign("api.example.com", |_| {}));
     refuses(&trusting(&server, &authority), &server)
         .says("not valid for name")
-        .says("name the host in base_url as its certificate does");
+        .says("name the host as its certificate does");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_certificate_that_a_host_signed_itself_is_not_trusted() {
 fn plain_http_where_tls_is_expected_and_tls_where_plain_http_is_are_told() {
     let plain = Server::saying("ok");
     let url = plain.base_url().replace("http://", "https://");
-    refuses(&Sandbox::remote(&url, 40, ""), &plain).says("the port may be one for plain http");
+    refuses(&Sandbox::remote(&url, 40, ""), &plain).says("the port may be one without TLS");
 
     let encrypted = ok(&Authority::new().sign("127.0.0.1", |_| {}));
     let url = encrypted.base_url().replace("https://", "http://");

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::chat::ErrorClass;
-use crate::http::{Headers, HttpFault, Mistrust, Reply};
+use crate::http::{Headers, HttpFault, Reply};
 use crate::provider::classify::{exchange_error, reply_error, retry_after};
 
 const NOW: &str = "Fri, 20 Nov 2026 06:00:00 GMT";
@@ -161,7 +161,6 @@ fn an_exchange_without_a_reply_has_a_class() {
             HttpFault::Tls {
                 host: host(),
                 detail: detail(),
-                mistrust: Mistrust::Other,
             },
             ErrorClass::Tls,
         ),

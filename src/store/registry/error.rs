@@ -74,6 +74,14 @@ pub enum RegistryError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The database's server could not be trusted.
+    #[error("{address}: no trusted connection: {detail}")]
+    Untrusted {
+        /// The registry.
+        address: String,
+        /// What is wrong with its answer or certificate, and what to do.
+        detail: String,
+    },
     /// The database's registry has a format that this program does not know.
     #[error("{address} holds a registry of format {found}, this program knows format {known}")]
     Format {

@@ -10,7 +10,7 @@ use tokio_postgres::types::FromSql;
 
 use super::connection::Connection;
 use crate::base::{Diagnostics, Digest, Name, Slug, Source};
-use crate::http::Secret;
+use crate::http::{Roots, Secret};
 use crate::prompt::{self, Form};
 use crate::registry::change::{EvidenceCopy, NewVersion};
 use crate::registry::reference::parse_slug;
@@ -38,9 +38,14 @@ impl fmt::Debug for PostgresRegistry {
 impl PostgresRegistry {
     /// The registry at an address. The connection is made when it is first needed.
     #[must_use]
-    pub fn new(address: Address, user: String, password: Option<Secret>) -> Self {
+    pub fn new(
+        address: Address,
+        user: String,
+        password: Option<Secret>,
+        roots: Arc<Roots>,
+    ) -> Self {
         Self {
-            connection: Connection::new(address, user, password),
+            connection: Connection::new(address, user, password, roots),
         }
     }
 

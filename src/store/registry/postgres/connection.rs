@@ -2,7 +2,7 @@
 //! a call runs the connection on a thread of its own until the answer is there.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config, Error, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::schema::{self, Format};
-use crate::http::Secret;
+use crate::http::{self, HttpError, Roots, Secret};
 use crate::store::registry::RegistryError;
 use crate::store::registry::address::Address;
 
@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Raised by the server where another change came first.
 pub(super) const OVERTAKEN: &str = "GT001";
 
+/// How the library's errors of a handshake begin; their kind is not public.
+const HANDSHAKE: &str = "error performing TLS handshake";
+
 type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A registry's server.
@@ -29,6 +32,7 @@ pub(super) struct Connection {
     pub(super) address: Address,
     user: String,
     password: Option<Secret>,
+    roots: Arc<Roots>,
     session: Mutex<Option<Session>>,
 }
 
@@ -53,11 +57,17 @@ impl Drop for Session {
 type Answer<T> = Result<T, Fault>;
 
 impl Connection {
-    pub(super) fn new(address: Address, user: String, password: Option<Secret>) -> Self {
+    pub(super) fn new(
+        address: Address,
+        user: String,
+        password: Option<Secret>,
+        roots: Arc<Roots>,
+    ) -> Self {
         Self {
             address,
             user,
             password,
+            roots,
             session: Mutex::new(None),
         }
     }
@@ -126,7 +136,8 @@ impl Connection {
         let runtime = runtime.map_err(|_| self.failed(doing, Fault::Undriven))?;
         let mut driver = JoinSet::new();
         let config = self.config();
-        let connecting = connect(&config, self.address.is_local(), &mut driver);
+        let remote = (!self.address.is_local()).then_some(&*self.roots);
+        let connecting = connect(&config, remote, &mut driver);
         let client = block(&runtime, connecting);
         let client = client.map_err(|fault| self.failed(doing, fault))?;
         let mut session = Session {
@@ -175,9 +186,18 @@ impl Connection {
         };
         let error = match fault {
             Fault::Said(error) => error,
-            Fault::NoRoots => return unreachable(address, "no root certificates were found"),
+            Fault::NoRoots(error) => {
+                return RegistryError::Untrusted {
+                    address,
+                    detail: error.to_string(),
+                };
+            }
             Fault::Undriven => return unreachable(address, "the connection could not be driven"),
         };
+        if error.to_string().starts_with(HANDSHAKE) {
+            let detail = http::mistrust(&error);
+            return RegistryError::Untrusted { address, detail };
+        }
         let Some(said) = error.as_db_error() else {
             let source = Box::new(error);
             return RegistryError::Database {
@@ -216,19 +236,24 @@ enum Fault {
     /// The server, or the way to it, said so.
     Said(Error),
     /// No server proves who it is without roots.
-    NoRoots,
+    NoRoots(HttpError),
     /// The connection could not be driven.
     Undriven,
 }
 
-async fn connect(config: &Config, is_local: bool, driver: &mut JoinSet<()>) -> Answer<Client> {
-    if is_local {
+/// Connects; with another machine, which is to prove who it is to the roots.
+async fn connect(
+    config: &Config,
+    remote: Option<&Roots>,
+    driver: &mut JoinSet<()>,
+) -> Answer<Client> {
+    let Some(roots) = remote else {
         let (client, connection) = config.connect(NoTls).await.map_err(Fault::Said)?;
         // What ends a connection is said by the next call on it.
         driver.spawn(async move { connection.await.unwrap_or_default() });
         return Ok(client);
-    }
-    let (tls, _) = MakeRustlsConnect::with_native_certs().map_err(|_| Fault::NoRoots)?;
+    };
+    let tls = MakeRustlsConnect::new(roots.encryption().map_err(Fault::NoRoots)?);
     let (client, connection) = config.connect(tls).await.map_err(Fault::Said)?;
     driver.spawn(async move { connection.await.unwrap_or_default() });
     Ok(client)

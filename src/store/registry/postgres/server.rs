@@ -1,6 +1,7 @@
 //! For tests: databases of their own on the server that `GATE_TEST_POSTGRES` names; `.ci/postgres`
 //! starts one.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
@@ -45,7 +46,7 @@ pub(crate) fn empty() -> Option<Database> {
 impl Database {
     /// The registry, opened by a user.
     pub(crate) fn registry(&self, user: &str) -> PostgresRegistry {
-        PostgresRegistry::new(self.address(), user.to_owned(), None)
+        PostgresRegistry::new(self.address(), user.to_owned(), None, Arc::default())
     }
 
     /// The address of the database.

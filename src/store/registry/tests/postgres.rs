@@ -1,6 +1,8 @@
 //! What holds in the database whatever program is used: who may do what, and that nothing is changed
 //! unseen.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::store::registry::postgres::server::{self, Database};
 use crate::store::registry::{Address, PostgresRegistry};
@@ -271,7 +273,7 @@ fn a_server_that_is_not_there_is_said_to_be_so() {
     let folder = tempfile::tempdir().unwrap();
     let host = folder.path().to_str().unwrap().replace('/', "%2F");
     let address = Address::parse(&format!("postgres://me@{host}/db")).unwrap();
-    let registry = PostgresRegistry::new(address, "me".to_owned(), None);
+    let registry = PostgresRegistry::new(address, "me".to_owned(), None, Arc::default());
     let error = registry.slugs().unwrap_err();
     assert!(matches!(error, RegistryError::Database { .. }), "{error:?}");
     assert!(error.to_string().contains("failed to connect"), "{error}");
