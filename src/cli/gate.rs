@@ -210,10 +210,11 @@ fn finish(
     let (exit, note) = exit::conclude(outcome);
     let is_on_screen = terminal.is_one() && reports::is_human(project);
     let said = exit::closing(exit, &note, Broken::of(outcome), is_on_screen);
-    let written = reports::write(project, outcome, note, terminal, &base)?;
+    let written = reports::write(project, outcome, note, terminal, &base);
     for path in &written.paths {
         output::say(&format!("wrote {path}"));
     }
+    written.check()?;
     output::last_line(exit, &said);
     Ok(exit)
 }

@@ -8,7 +8,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::github;
 use super::output::{self, Terminal};
 use crate::base::text;
-use crate::command::error::chain;
 use crate::command::outcome::SuiteResult;
 use crate::command::overview::Overview;
 use crate::command::prompt::Listed;
@@ -19,30 +18,61 @@ use crate::report::junit::{CaseMode, Options, Profile};
 use crate::report::markdown::Place;
 use crate::report::terminal::{Detail, Palette, Screen};
 use crate::report::{Report, html, json, junit, markdown, terminal as screen};
-use crate::store::fs;
+use crate::store::{fs, runs};
 
-/// Files that were written.
+/// What became of the reports.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// Their paths as the caller would name them.
+    /// The files, as the caller would name them.
     pub paths: Vec<String>,
+    failed: Vec<String>,
+    run: Option<String>,
 }
 
-/// Writes every report that was asked for.
-///
-/// # Errors
-/// When a file or stdout can not be written.
+impl Written {
+    /// Whether all could be written.
+    ///
+    /// # Errors
+    /// When a file or stdout could not be.
+    pub fn check(self) -> Result<(), CommandError> {
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        let again = self
+            .run
+            .map(|run| format!("the run is stored: `gate report {run}` writes its reports again"));
+        Err(CommandError::infra(
+            "io",
+            self.failed.join("; "),
+            again.as_deref(),
+        ))
+    }
+
+    fn note(&mut self, path: &str, result: Result<(), io::Error>) {
+        match result {
+            Ok(()) if path == STDOUT => {}
+            Ok(()) => self.paths.push(path.to_owned()),
+            Err(error) => self.failed.push(format!("failed to write {path}: {error}")),
+        }
+    }
+}
+
+const STDOUT: &str = "stdout";
+
+/// Writes every report that was asked for: one that can not be written costs no other.
+#[must_use]
 pub fn write(
     project: &Project,
     outcome: &Outcome,
     note: ExitNote,
     terminal: Terminal,
     base: &Utf8Path,
-) -> Result<Written, CommandError> {
+) -> Written {
     let report = assemble(outcome, note);
     let settings = &project.settings;
     let files = Files::of(project);
-    let (written, failed) = write_files(&report, project, &files, base);
+    let mut written = write_files(&report, project, &files, base);
+    written.run = stored_run(project, outcome);
     let stdout_taken = files.all().any(|path| path == "-");
     let shown = match settings.format.as_str() {
         _ if stdout_taken => Ok(()),
@@ -52,58 +82,52 @@ pub fn write(
         "github" => output::data(|out| markdown::write(&report, &Place::Summary, out)),
         _ => output::data(|out| screen::write(&report, screen_of(project, terminal), out)),
     };
-    shown.map_err(|error| io_error("stdout", &error))?;
-    if let Some(failed) = failed {
-        return Err(failed);
-    }
+    written.note(STDOUT, shown);
     let is_data = stdout_taken || matches!(settings.format.as_str(), "json" | "jsonl");
     let annotations = if is_data {
         github::Annotations::Stderr
     } else {
         github::Annotations::Stdout
     };
-    github::write(&report, &files.paths(), annotations);
+    github::write(&report, &files.paths(&written), annotations);
     super::comment::write(project, &report);
-    Ok(written)
+    written
 }
 
-/// Writes the files, each that can be: a path that is wrong costs no other report. The first error
-/// is told.
-fn write_files(
-    report: &Report<'_>,
-    project: &Project,
-    files: &Files,
-    base: &Utf8Path,
-) -> (Written, Option<CommandError>) {
+/// Writes the files, each that can be: a path that is wrong costs no other report.
+fn write_files(report: &Report<'_>, project: &Project, files: &Files, base: &Utf8Path) -> Written {
     let settings = &project.settings;
+    let mut written = Written::default();
     let options = junit_options(&settings.junit_profile, &settings.junit_cases);
-    let (mut written, mut failed) = (Written::default(), None);
-    let mut keep = |result: Result<(), CommandError>| {
-        if let Err(error) = result {
-            failed.get_or_insert(error);
-        }
-    };
     for path in &files.junit {
-        keep(put(path, base, &mut written, |out| {
+        put(path, base, &mut written, |out| {
             junit::write(report, options, out)
-        }));
+        });
     }
     for path in &files.json {
-        keep(put(path, base, &mut written, |out| {
-            json::write(report, out)
-        }));
+        put(path, base, &mut written, |out| json::write(report, out));
     }
     for path in &files.markdown {
-        keep(put(path, base, &mut written, |out| {
+        put(path, base, &mut written, |out| {
             markdown::write(report, &Place::Summary, out)
-        }));
+        });
     }
     for path in &files.html {
-        keep(put(path, base, &mut written, |out| {
-            html::write(report, out)
-        }));
+        put(path, base, &mut written, |out| html::write(report, out));
     }
-    (written, failed)
+    written
+}
+
+/// The first run of an outcome that can be reported again.
+fn stored_run(project: &Project, outcome: &Outcome) -> Option<String> {
+    outcome.suites.iter().find_map(|result| match result {
+        SuiteResult::Ran(suite) => {
+            let run = &suite.run.header.run_id;
+            let log = runs::log_path(&project.state, run);
+            fs::is_file(&log).then(|| run.to_string())
+        }
+        SuiteResult::Skipped(_) | SuiteResult::Failed(_) => None,
+    })
 }
 
 /// Whether a report goes to stdout.
@@ -133,12 +157,6 @@ fn screen_of(project: &Project, terminal: Terminal) -> Screen {
             Detail::Normal
         },
     }
-}
-
-/// An error while writing; a path is named as the caller wrote it, and once.
-fn io_error(what: &str, error: &dyn std::error::Error) -> CommandError {
-    let cause = chain(error.source().unwrap_or(error));
-    CommandError::infra("io", format!("failed to write {what}: {cause}"), None)
 }
 
 fn junit_options(profile: &str, cases: &str) -> Options {
@@ -204,8 +222,12 @@ impl Files {
         files.into_iter().flatten()
     }
 
-    fn paths(&self) -> Paths {
-        let first = |paths: &[String]| paths.iter().find(|path| *path != "-").cloned();
+    /// The first file of each kind that was written.
+    fn paths(&self, written: &Written) -> Paths {
+        let first = |paths: &[String]| {
+            let mut paths = paths.iter();
+            paths.find(|path| written.paths.contains(path)).cloned()
+        };
         Paths {
             junit: first(&self.junit),
             json: first(&self.json),
@@ -220,14 +242,14 @@ fn put(
     base: &Utf8Path,
     written: &mut Written,
     write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-) -> Result<(), CommandError> {
+) {
     if path == "-" {
-        return output::data(write).map_err(|error| io_error("stdout", &error));
+        written.note(STDOUT, output::data(write));
+        return;
     }
     let full: Utf8PathBuf = base.join(path);
-    fs::write_with(&full, write).map_err(|error| io_error(path, &error))?;
-    written.paths.push(path.to_owned());
-    Ok(())
+    let result = fs::write_with(&full, write);
+    written.note(path, result);
 }
 
 /// The report of an outcome, borrowing its runs.

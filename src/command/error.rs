@@ -203,9 +203,18 @@ impl From<CacheError> for CommandError {
 
 impl From<RunnerError> for CommandError {
     fn from(error: RunnerError) -> Self {
-        match error {
+        let error = match error {
             RunnerError::Log(error) => error.into(),
             RunnerError::Cache(error) => error.into(),
+        };
+        match error {
+            Self::Infra {
+                reason, message, ..
+            } => {
+                let help = "nothing that was recorded is lost: make the disk writable, then go on with --resume";
+                Self::infra(reason, message, Some(help))
+            }
+            other => other,
         }
     }
 }

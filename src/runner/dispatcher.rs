@@ -18,6 +18,7 @@ use super::gate::{Gate, Rates};
 use super::job::{Interrupt, Job, RunOptions};
 use super::limiter::LimiterStatus;
 use super::pairing::{Pair, run_pair};
+use super::syncing::{SYNC_LINES, Syncing};
 use crate::record::{
     Arm, Event, FinishReason, Fold, Outcome, Run, Skip, TrialFinished, TrialId, TrialRecord,
 };
@@ -96,8 +97,6 @@ pub struct Records {
 
 const DRAIN: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(100);
-const SYNC_EVERY: Duration = Duration::from_secs(1);
-const SYNC_LINES: usize = 50;
 const CHANNEL: usize = 1_024;
 
 /// Carries out a plan.
@@ -139,8 +138,7 @@ pub async fn run(
         fold,
         cache: cache_writer,
         begun: Instant::now(),
-        last_sync: Instant::now(),
-        syncing: None,
+        syncing: Syncing::new(),
         tasks: JoinSet::new(),
         pending,
         compares,
@@ -212,8 +210,7 @@ struct Dispatcher<'o> {
     fold: Fold,
     cache: CacheWriter,
     begun: Instant,
-    last_sync: Instant,
-    syncing: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    syncing: Syncing,
     tasks: JoinSet<()>,
     /// Places in the plan's order, the next one last.
     pending: Vec<u32>,
@@ -435,26 +432,12 @@ impl Dispatcher<'_> {
     /// Begins a sync on another thread, so that the disk does not hold up the requests; one at a
     /// time, as soon as fifty lines or a second have gathered.
     fn sync_if_due(&mut self) -> Result<(), RunnerError> {
-        if self
-            .syncing
-            .as_ref()
-            .is_some_and(|sync| !sync.is_finished())
-        {
-            return Ok(());
+        let due = self.syncing.is_due(self.log.lines_since_sync());
+        if due.map_err(|error| self.log.not_synced(error))? {
+            let file = self.log.sync_handle()?;
+            self.log.sync_begun();
+            self.syncing.begin(move || file.sync_data());
         }
-        let lines = self.log.lines_since_sync();
-        if lines == 0 || (lines < SYNC_LINES && self.last_sync.elapsed() < SYNC_EVERY) {
-            return Ok(());
-        }
-        let file = self.log.sync_handle()?;
-        self.log.sync_begun();
-        self.last_sync = Instant::now();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "one at a time, kept in `syncing`, which is awaited before the run ends"
-        )]
-        let sync = tokio::task::spawn_blocking(move || file.sync_data());
-        self.syncing = Some(sync);
         Ok(())
     }
 
@@ -514,9 +497,8 @@ impl Dispatcher<'_> {
         self.record(&Event::RunFinished(reason))?;
         self.observe();
         self.write_lines()?;
-        if let Some(sync) = self.syncing.take() {
-            let _ = sync.await;
-        }
+        let ended = self.syncing.end().await;
+        ended.map_err(|error| self.log.not_synced(error))?;
         self.log.sync()?;
         self.cache.finish()?;
         let corrupt = self

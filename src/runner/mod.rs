@@ -16,6 +16,7 @@ mod pairing;
 pub mod limiter;
 pub mod retry;
 mod scoring;
+mod syncing;
 
 pub use budget::Budget;
 pub use dispatcher::{Finished, Observer, RunnerError, Status, run};

@@ -2,7 +2,7 @@
 //! not there. Nothing is ever half written: a file is made beside its place and moved into it.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write};
+use std::io::{self, IntoInnerError, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -334,37 +334,24 @@ const BUFFER: usize = 1 << 16;
 pub fn write_with(
     path: &Utf8Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), FsError> {
-    let error = |source| FsError::Write {
-        path: path.to_owned(),
-        source,
-    };
+) -> io::Result<()> {
     let special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
     if special {
-        let file = OpenOptions::new().write(true).open(path).map_err(error)?;
+        let file = OpenOptions::new().write(true).open(path)?;
         let mut output = io::BufWriter::with_capacity(BUFFER, file);
-        return write(&mut output)
-            .and_then(|()| output.flush())
-            .map_err(error);
+        write(&mut output)?;
+        return output.flush();
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_str().is_empty() => folder,
         _ => Utf8Path::new("."),
     };
-    std::fs::create_dir_all(folder).map_err(error)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".gate-").suffix(".tmp");
-    let file = with_usual_mode(&mut builder)
-        .tempfile_in(folder)
-        .map_err(error)?;
+    std::fs::create_dir_all(folder)?;
+    let file = temporary_in(folder)?;
     let mut output = io::BufWriter::with_capacity(BUFFER, file);
-    write(&mut output)
-        .and_then(|()| output.flush())
-        .map_err(error)?;
-    let file = output
-        .into_inner()
-        .map_err(|failed| error(failed.into_error()))?;
-    file.persist(path).map_err(|failed| error(failed.error))?;
+    write(&mut output)?;
+    let file = output.into_inner().map_err(IntoInnerError::into_error)?;
+    file.persist(path).map_err(|failed| failed.error)?;
     Ok(())
 }
 
@@ -386,12 +373,27 @@ pub fn remove_leftovers(folder: &Utf8Path) {
 /// A new file in the folder of `path`, written and on the disk; gone again unless it is persisted.
 fn write_beside(path: &Utf8Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let folder = make_folder(path)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".gate-").suffix(".tmp");
-    let mut file = with_usual_mode(&mut builder).tempfile_in(folder)?;
+    let mut file = temporary_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+fn temporary_in(folder: &Utf8Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".gate-").suffix(".tmp");
+    let made = with_usual_mode(&mut builder).tempfile_in(folder);
+    made.map_err(without_path)
+}
+
+/// What the system said: the name of a temporary file tells a reader nothing.
+fn without_path(error: io::Error) -> io::Error {
+    let wrapped = error.get_ref().and_then(std::error::Error::source);
+    let system = wrapped.and_then(|cause| cause.downcast_ref::<io::Error>());
+    match system.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    }
 }
 
 /// Temporary files are for their owner alone; these become files of the project like any other.

@@ -258,11 +258,17 @@ impl RunLog {
     pub fn sync(&mut self) -> Result<(), RunLogError> {
         self.lines_since_sync = 0;
         let result = self.file.sync_data();
-        result.map_err(|source| RunLogError::Io {
+        result.map_err(|source| self.not_synced(source))
+    }
+
+    /// The error of a sync that failed.
+    #[must_use]
+    pub fn not_synced(&self, source: std::io::Error) -> RunLogError {
+        RunLogError::Io {
             action: "sync",
             path: self.path.clone(),
             source,
-        })
+        }
     }
 
     /// A second handle on the file, so that another thread can wait for the disk.

@@ -24,6 +24,8 @@ mod compare;
 mod decide;
 mod definition;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disk;
 mod drift;
 mod faults;
 mod first_use;

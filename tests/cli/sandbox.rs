@@ -107,6 +107,14 @@ impl Sandbox {
 
     /// The events of the newest run.
     pub fn events(&self) -> Vec<Value> {
+        let log = self.log();
+        log.lines()
+            .map(|line| serde_json::from_str(line).expect("an event"))
+            .collect()
+    }
+
+    /// The log of the newest run.
+    pub fn log(&self) -> String {
         let runs = self.path(".gate/runs");
         let mut folders: Vec<_> = std::fs::read_dir(runs)
             .expect("a run")
@@ -114,10 +122,7 @@ impl Sandbox {
             .collect();
         folders.sort();
         let newest = folders.pop().expect("a run");
-        let log = std::fs::read_to_string(newest).expect("the log can be read");
-        log.lines()
-            .map(|line| serde_json::from_str(line).expect("an event"))
-            .collect()
+        std::fs::read_to_string(newest).expect("the log can be read")
     }
 
     /// The binary with arguments, in the sandbox, without the caller's environment.
@@ -136,6 +141,25 @@ impl Sandbox {
         command
             .env("COLUMNS", "100")
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Another program that is given the binary and its arguments, in the same surroundings.
+    #[cfg(unix)]
+    pub fn wrapped(&self, program: &str, before: &[&str], arguments: &[&str]) -> Command {
+        let own = self.command(arguments);
+        let mut command = Command::new(program);
+        command
+            .args(before)
+            .arg(own.get_program())
+            .args(own.get_args())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .env_clear()
+            .envs(
+                own.get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
         command
     }
 
@@ -167,7 +191,7 @@ impl Sandbox {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is text");
         let code = output.status.code().unwrap_or(-1);
         let ran = Self {
