@@ -10,6 +10,7 @@ pub mod expression;
 pub mod fields;
 pub mod id;
 pub mod json;
+pub mod jsonpath;
 pub mod node;
 pub mod rng;
 pub mod text;

@@ -8,11 +8,12 @@ use regex::Regex;
 
 use super::answer::quote;
 use super::assertion::json::values_within;
-use super::assertion::path::Path;
+use super::assertion::path::too_much;
 use super::assertion::pattern::{self, Bounded};
 use super::error::Fault;
 use super::template::print;
 use crate::base::decode::{Reader, choices};
+use crate::base::jsonpath::JsonPath;
 use crate::base::{Node, Value};
 
 /// A transform.
@@ -35,7 +36,7 @@ pub enum Transform {
     /// What a pattern finds first, or its first group.
     RegexExtract(Bounded),
     /// What a JSONPath selects first.
-    JsonPath(Path),
+    JsonPath(JsonPath),
 }
 
 impl Transform {
@@ -133,7 +134,9 @@ fn decode_one(reader: &mut Reader<'_>, node: &Node) -> Option<Transform> {
     match (plain, word, value) {
         (Some((_, transform)), _, None) => Some(transform()),
         (None, "regex-extract", Some(value)) => decode_pattern(reader, value),
-        (None, "json-path", Some(value)) => Path::decode(reader, value).map(Transform::JsonPath),
+        (None, "json-path", Some(value)) => {
+            JsonPath::decode(reader, value).map(Transform::JsonPath)
+        }
         (Some(_), _, Some(value)) => {
             let message = format!("transform `{word}` takes no value");
             reader.error(value.span, "wrong-type", message, format!("write `{word}`"));
@@ -215,7 +218,9 @@ impl Transform {
             Self::JsonPath(path) => {
                 let value: serde_json::Value =
                     serde_json::from_str(text).map_err(|_| nothing("JSON"))?;
-                let selected = path.select(&value).map_err(Nothing::Fault)?;
+                let selected = path
+                    .select(&value)
+                    .map_err(|error| Nothing::Fault(too_much(error)))?;
                 match selected.first() {
                     Some(found) => Ok(Cow::Owned(print(found).into_owned())),
                     None => Err(nothing("value at the transform's path")),

@@ -28,7 +28,7 @@ fn fault(documents: &Value, case: &Value) -> Option<String> {
     let path = case["path"].as_str().unwrap();
     let document = &documents[case["document"].as_str().unwrap()];
     let wanted = case["selects"].as_array();
-    let (parsed, wanted) = match (Path::parse(path), wanted) {
+    let (parsed, wanted) = match (JsonPath::parse(path), wanted) {
         (Err(_), None) => return None,
         (Err(error), Some(_)) => return Some(format!("is refused: {error}")),
         (Ok(_), None) => return Some("is taken".to_owned()),
