@@ -85,7 +85,7 @@ fn calls(criterion: &mut Criterion) {
         body: body.as_bytes().to_vec(),
     };
     criterion.bench_function("decode a chat completion", |b| {
-        b.iter(|| codec.decode(black_box(&reply)))
+        b.iter(|| codec.decode(&model, black_box(&reply)))
     });
 }
 

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::project::Project;
 use crate::base::text::visible_line;
 use crate::http::{
-    Client, ClientOptions, HttpRequest, Method, Redactor, Reply, Secret, check_base_url,
+    Client, ClientOptions, HttpRequest, Method, Redactor, Reply, Secret, SecretHeader,
+    check_base_url,
 };
 use crate::report::comment::{Action, Comment, Found};
 use crate::store::fs;
@@ -71,7 +72,7 @@ pub struct Target {
     graphql: String,
     repository: String,
     number: u64,
-    auth: (&'static str, Secret),
+    auth: SecretHeader,
     redactor: Redactor,
     options: ClientOptions,
 }
@@ -108,7 +109,7 @@ impl Target {
             graphql,
             repository,
             number,
-            auth: ("authorization", bearer),
+            auth: ("authorization".into(), bearer),
             redactor,
             options: project.client_options(),
         })
@@ -274,8 +275,8 @@ impl<W: AsyncFn(Duration)> GitHub<'_, W> {
         body: &str,
     ) -> Result<Reply, CommentError> {
         let headers = [
-            ("accept", "application/vnd.github+json".to_owned()),
-            ("x-github-api-version", "2022-11-28".to_owned()),
+            ("accept".into(), "application/vnd.github+json".to_owned()),
+            ("x-github-api-version".into(), "2022-11-28".to_owned()),
         ];
         let request = HttpRequest {
             method,

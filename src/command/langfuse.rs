@@ -97,7 +97,10 @@ fn ask(
         "{}/api/public/v2/prompts/{name}?{query}",
         host.trim_end_matches('/')
     );
-    let auth = ("authorization", Secret::basic(public.expose(), &secret));
+    let auth = (
+        "authorization".into(),
+        Secret::basic(public.expose(), &secret),
+    );
     let request = HttpRequest {
         method: Method::Get,
         auth: std::slice::from_ref(&auth),

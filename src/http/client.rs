@@ -1,6 +1,7 @@
 //! The one client: sends a request once, to the host it names, and reads the whole reply within a
 //! deadline and a size. It follows no redirect and never tries again.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -41,6 +42,11 @@ impl Default for ClientOptions {
     }
 }
 
+/// A header: its name in lower case, and its value.
+pub type Header = (Cow<'static, str>, String);
+/// A header whose value is never printed.
+pub type SecretHeader = (Cow<'static, str>, Secret);
+
 /// What a request asks the host to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -48,8 +54,23 @@ pub enum Method {
     Get,
     /// Take in the body.
     Post,
+    /// Put the body in place of what is there.
+    Put,
     /// Change what is there by the body.
     Patch,
+}
+
+impl Method {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+        }
+    }
 }
 
 /// A request, borrowed from those who may send it again.
@@ -60,9 +81,9 @@ pub struct HttpRequest<'a> {
     /// The full address.
     pub url: &'a str,
     /// Headers besides the client's own (`content-type` and `accept` are JSON unless given here).
-    pub headers: &'a [(&'static str, String)],
+    pub headers: &'a [Header],
     /// The headers that hold the key, or what proves that one has it; never printed.
-    pub auth: &'a [(&'static str, Secret)],
+    pub auth: &'a [SecretHeader],
     /// The body.
     pub body: &'a [u8],
     /// The most bytes of the reply's body, where they are not those of the client.
@@ -174,6 +195,7 @@ impl Client {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
             Method::Patch => reqwest::Method::PATCH,
         };
         let mut message = reqwest::Request::new(method, url);

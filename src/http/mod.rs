@@ -12,7 +12,7 @@ pub mod roots;
 pub mod secret;
 
 pub use blocking::ask;
-pub use client::{Client, ClientOptions, HttpRequest, Method};
+pub use client::{Client, ClientOptions, Header, HttpRequest, Method, SecretHeader};
 #[cfg(feature = "postgres")]
 pub(crate) use fault::mistrust;
 pub use fault::{HttpError, HttpFault};

@@ -67,8 +67,8 @@ async fn sends_what_the_request_says_and_reads_the_reply() {
     let mut bytes = head("X-Request-Id: r1\r\n", 4);
     bytes.extend_from_slice(b"pong");
     let (address, task) = serve_bytes(bytes).await;
-    let auth = ("authorization", Secret::new("Bearer k"));
-    let headers = [("anthropic-version", "2023-06-01".to_owned())];
+    let auth = ("authorization".into(), Secret::new("Bearer k"));
+    let headers = [("anthropic-version".into(), "2023-06-01".to_owned())];
     let url = format!("http://{address}/v1/x");
     let request = HttpRequest {
         headers: &headers,
@@ -324,7 +324,7 @@ async fn a_host_that_speaks_no_tls_is_not_trusted() {
 
 #[tokio::test]
 async fn what_http_can_not_send_is_said_without_the_secret() {
-    let auth = ("authorization", Secret::new("canary\nkey"));
+    let auth = ("authorization".into(), Secret::new("canary\nkey"));
     let request = HttpRequest {
         auth: std::slice::from_ref(&auth),
         ..HttpRequest::post("http://127.0.0.1:1/", b"")

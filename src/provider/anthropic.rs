@@ -12,7 +12,7 @@ use super::codec::{
 use super::lenient::{self, Count, Present, Word};
 use super::openai::{bearer, request_id};
 use crate::chat::{Finish, ModelSpec, Request, Response, ResponseFormat, ToolCall, Usage};
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// The version of the protocol that this codec speaks.
 pub(super) const VERSION: &str = "2023-06-01";
@@ -25,22 +25,22 @@ impl Codec for Anthropic {
     fn encode(&self, model: &ModelSpec, request: &Request) -> Result<Encoded, EncodeError> {
         let base = base_url(model)?;
         let root = base.strip_suffix("/v1").unwrap_or(base);
-        Ok(Encoded {
-            url: format!("{root}/v1/messages"),
-            headers: vec![("anthropic-version", VERSION.to_owned())],
-            body: finish_body(body(model.id(), request)?, request)?,
-        })
+        Ok(Encoded::post(
+            format!("{root}/v1/messages"),
+            vec![("anthropic-version".into(), VERSION.to_owned())],
+            finish_body(body(model.id(), request)?, request)?,
+        ))
     }
 
-    fn auth(&self, _: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, _: &ModelSpec, key: &Secret) -> SecretHeader {
         if key.expose().starts_with("sk-ant-oat") {
             bearer(key)
         } else {
-            ("x-api-key", key.clone())
+            ("x-api-key".into(), key.clone())
         }
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }

@@ -3,10 +3,7 @@
 use std::borrow::Cow;
 
 use super::call::CallError;
-use crate::http::Secret;
-
-/// A header whose value is never printed.
-pub type SecretHeader = (&'static str, Secret);
+use crate::http::{Secret, SecretHeader};
 
 /// How a model's requests are let in.
 pub enum Auth {

@@ -7,7 +7,7 @@ use super::call::{CallError, EncodeError, Encoded};
 use super::codec::{Codec, base_url, finish_body};
 use super::openai::{Server, bearer, chat_body, decode_chat};
 use crate::chat::{ModelSpec, Request, Response};
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// The version that the dated route asks for unless `params.extra` has an `api-version`.
 const API_VERSION: &str = "2024-10-21";
@@ -20,24 +20,24 @@ impl Codec for Azure {
     fn encode(&self, model: &ModelSpec, request: &Request) -> Result<Encoded, EncodeError> {
         let base = base_url(model)?;
         let mut body = finish_body(chat_body(model.id(), request, Server::Azure)?, request)?;
-        Ok(Encoded {
-            url: address_of(base, "chat/completions", &mut body),
-            headers: Vec::new(),
+        Ok(Encoded::post(
+            address_of(base, "chat/completions", &mut body),
+            Vec::new(),
             body,
-        })
+        ))
     }
 
-    fn auth(&self, _: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, _: &ModelSpec, key: &Secret) -> SecretHeader {
         // A token of Entra is a JWT; a key of a resource is not.
         let token = key.expose();
         if token.starts_with("eyJ") && token.matches('.').count() == 2 {
             bearer(key)
         } else {
-            ("api-key", key.clone())
+            ("api-key".into(), key.clone())
         }
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode_chat(reply)
     }
 }

@@ -13,7 +13,7 @@ use super::codec::{
 use super::lenient::{self, Count, Present, Word};
 use super::openai::{bearer, request_id};
 use crate::chat::{Finish, ModelSpec, Request, Response, ResponseFormat, ToolCall, Usage};
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// The codec of Converse.
 #[derive(Debug)]
@@ -22,18 +22,18 @@ pub struct Bedrock;
 impl Codec for Bedrock {
     fn encode(&self, model: &ModelSpec, request: &Request) -> Result<Encoded, EncodeError> {
         let base = base_url(model)?;
-        Ok(Encoded {
-            url: format!("{base}/model/{}/converse", path_segment(model.id())),
-            headers: Vec::new(),
-            body: finish_body(body(request)?, request)?,
-        })
+        Ok(Encoded::post(
+            format!("{base}/model/{}/converse", path_segment(model.id())),
+            Vec::new(),
+            finish_body(body(request)?, request)?,
+        ))
     }
 
-    fn auth(&self, _: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, _: &ModelSpec, key: &Secret) -> SecretHeader {
         bearer(key)
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }

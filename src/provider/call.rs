@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::base::text::{byte_prefix, visible_line};
 use crate::chat::{AnswerFault, ErrorClass, Request};
 use crate::dataset::Case;
+use crate::http::{Header, Method};
 
 /// What a call is about. Providers on the wire ignore it; the mock and the cassette answer by it.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +59,30 @@ impl fmt::Display for Subject<'_> {
 /// What goes on the wire for a request, without any secret: the part that the cache key covers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Encoded {
+    /// What the host is asked to do.
+    pub method: Method,
     /// The full address.
     pub url: String,
     /// Headers that change the meaning, such as a protocol version. Never a key.
-    pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
+    pub headers: Vec<Header>,
+    /// The body: JSON. A text is sent as it is, and nothing for null.
     pub body: Value,
+    /// What in the suite decides how the reply is read; null where the provider alone does.
+    pub reading: Value,
+}
+
+impl Encoded {
+    /// A call that posts JSON, whose reply the provider's protocol explains.
+    #[must_use]
+    pub fn post(url: String, headers: Vec<Header>, body: Value) -> Self {
+        Self {
+            method: Method::Post,
+            url,
+            headers,
+            body,
+            reading: Value::Null,
+        }
+    }
 }
 
 /// Why a request can not be put into a vendor's form: the user's fault, found before any send.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::call::{CallError, EncodeError, Encoded};
 use super::{anthropic, azure, bedrock, gemini, ollama, openai, openai_responses};
 use crate::chat::{ErrorClass, Finish, ModelSpec, ProviderKind, Request, Response, Role};
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// Translates between requests and responses and one vendor's wire.
 pub trait Codec: Sync {
@@ -18,13 +18,13 @@ pub trait Codec: Sync {
     fn encode(&self, model: &ModelSpec, request: &Request) -> Result<Encoded, EncodeError>;
 
     /// The header that carries the key.
-    fn auth(&self, model: &ModelSpec, key: &Secret) -> (&'static str, Secret);
+    fn auth(&self, model: &ModelSpec, key: &Secret) -> SecretHeader;
 
     /// Reads a reply, whatever its status.
     ///
     /// # Errors
     /// When it is an error, or no answer can be read from it.
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError>;
+    fn decode(&self, model: &ModelSpec, reply: &Reply) -> Result<Response, CallError>;
 }
 
 /// The codec of a vendor; none for the providers that are not on the network.

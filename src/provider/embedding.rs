@@ -14,7 +14,7 @@ use super::lenient::{self, Count, Present, Word};
 use super::openai::request_id;
 use super::{azure, classify, gemini, ollama, openai};
 use crate::chat::{ErrorClass, ModelSpec, ProviderKind, Request, Response, Usage};
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// The codec of a vendor's embeddings; none where there are none, or nothing goes over the network.
 #[must_use]
@@ -49,11 +49,11 @@ impl Codec for OpenAi {
         Ok(encoded(format!("{base}/embeddings"), body))
     }
 
-    fn auth(&self, _: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, _: &ModelSpec, key: &Secret) -> SecretHeader {
         openai::bearer(key)
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }
@@ -70,11 +70,11 @@ impl Codec for Azure {
         Ok(encoded(url, body))
     }
 
-    fn auth(&self, model: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, model: &ModelSpec, key: &Secret) -> SecretHeader {
         azure::Azure.auth(model, key)
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }
@@ -103,11 +103,11 @@ impl Codec for Gemini {
         Ok(encoded(url, json!({"requests": requests})))
     }
 
-    fn auth(&self, model: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, model: &ModelSpec, key: &Secret) -> SecretHeader {
         gemini::Gemini.auth(model, key)
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }
@@ -128,11 +128,11 @@ impl Codec for Ollama {
         Ok(encoded(format!("{base}/api/embed"), body))
     }
 
-    fn auth(&self, model: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, model: &ModelSpec, key: &Secret) -> SecretHeader {
         ollama::Ollama.auth(model, key)
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }
@@ -151,11 +151,7 @@ fn texts(request: &Request) -> impl Iterator<Item = &str> {
 }
 
 fn encoded(url: String, body: Value) -> Encoded {
-    Encoded {
-        url,
-        headers: Vec::new(),
-        body,
-    }
+    Encoded::post(url, Vec::new(), body)
 }
 
 /// The replies of all vendors, whose keys do not meet.

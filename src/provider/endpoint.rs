@@ -15,7 +15,7 @@ use super::mock::{MockOutcome, MockRules};
 use super::replay::Cassette;
 use super::{classify, embedding, limits};
 use crate::chat::{ErrorClass, Finish, ModelSpec, Response, Tokenizer};
-use crate::http::{Client, HttpRequest, Redactor, Reply};
+use crate::http::{Client, Header, HttpRequest, Method, Redactor, Reply};
 
 /// A model with everything that is needed to ask it.
 pub struct Endpoint {
@@ -69,7 +69,8 @@ pub struct Answered {
 #[derive(Debug, Clone)]
 pub struct Sealed {
     url: String,
-    headers: Vec<(&'static str, String)>,
+    method: Method,
+    headers: Vec<Header>,
     wire: Wire,
 }
 
@@ -167,6 +168,7 @@ impl Endpoint {
         };
         let wire = wire(&encoded, self.spec.provider, call.subject.repeat);
         Ok(Sealed {
+            method: encoded.method,
             url: encoded.url,
             headers: encoded.headers,
             wire,
@@ -193,6 +195,7 @@ impl Endpoint {
                 redactor,
             } => {
                 let request = HttpRequest {
+                    method: sealed.method,
                     headers: &sealed.headers,
                     auth: &auth.headers(&sealed.url, sealed.wire.body())?,
                     ..HttpRequest::post(&sealed.url, sealed.wire.body().as_bytes())
@@ -202,7 +205,7 @@ impl Endpoint {
                 let reply =
                     reply.map_err(|fault| redacted(classify::exchange_error(&fault), redactor))?;
                 Answered {
-                    response: decoded(*codec, &reply, redactor)?,
+                    response: decoded(*codec, &self.spec, &reply, redactor)?,
                     latency: begun.elapsed(),
                     hold,
                 }
@@ -242,11 +245,12 @@ impl Endpoint {
 /// Reads a reply in the vendor's form, without secrets.
 pub(super) fn decoded(
     codec: &dyn Codec,
+    model: &ModelSpec,
     reply: &Reply,
     redactor: &Redactor,
 ) -> Result<Response, CallError> {
     let mut response = codec
-        .decode(reply)
+        .decode(model, reply)
         .map_err(|error| redacted(error, redactor))?;
     if let std::borrow::Cow::Owned(clean) = redactor.redact(&response.text) {
         response.text = clean;
@@ -278,11 +282,7 @@ fn timed_out(deadline: Duration) -> CallError {
 }
 
 fn local(url: &str, body: serde_json::Value) -> Encoded {
-    Encoded {
-        url: url.to_owned(),
-        headers: Vec::new(),
-        body,
-    }
+    Encoded::post(url.to_owned(), Vec::new(), body)
 }
 
 pub(super) fn redacted(mut error: CallError, redactor: &Redactor) -> CallError {

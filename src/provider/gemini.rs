@@ -15,7 +15,7 @@ use super::openai::request_id;
 use crate::chat::{
     ErrorClass, Finish, ModelSpec, Request, Response, ResponseFormat, Role, ToolCall, Usage,
 };
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// The codec of `generateContent`.
 #[derive(Debug)]
@@ -25,18 +25,18 @@ impl Codec for Gemini {
     fn encode(&self, model: &ModelSpec, request: &Request) -> Result<Encoded, EncodeError> {
         let base = base_url(model)?;
         let id = model.id().strip_prefix("models/").unwrap_or(model.id());
-        Ok(Encoded {
-            url: format!("{base}/models/{}:generateContent", path_segment(id)),
-            headers: Vec::new(),
-            body: finish_body(body(request)?, request)?,
-        })
+        Ok(Encoded::post(
+            format!("{base}/models/{}:generateContent", path_segment(id)),
+            Vec::new(),
+            finish_body(body(request)?, request)?,
+        ))
     }
 
-    fn auth(&self, _: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
-        ("x-goog-api-key", key.clone())
+    fn auth(&self, _: &ModelSpec, key: &Secret) -> SecretHeader {
+        ("x-goog-api-key".into(), key.clone())
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }

@@ -3,10 +3,13 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::call::Encoded;
 use crate::base::Digest;
 use crate::base::digest::canonical_json;
 use crate::chat::ProviderKind;
+use crate::http::Header;
 
 /// Raised whenever the same request would be sent in another way, or the same reply read in another:
 /// no answer from before is then taken for one of now.
@@ -19,7 +22,16 @@ pub struct Wire {
     pub key: Digest,
     /// The canonical JSON that the key is the digest of.
     request: String,
-    body_length: usize,
+    body: Body,
+}
+
+/// The body as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Body {
+    /// So many bytes of the request, after [`BODY_KEY`].
+    Json(usize),
+    /// A text of its own.
+    Text(String),
 }
 
 const BODY_KEY: &str = "{\"body\":";
@@ -34,22 +46,34 @@ impl Wire {
     /// The body as it is sent.
     #[must_use]
     pub fn body(&self) -> &str {
-        let end = BODY_KEY.len() + self.body_length;
-        self.request.get(BODY_KEY.len()..end).unwrap_or_default()
+        match &self.body {
+            Body::Json(length) => {
+                let end = BODY_KEY.len() + length;
+                self.request.get(BODY_KEY.len()..end).unwrap_or_default()
+            }
+            Body::Text(text) => text,
+        }
     }
 }
 
 /// Seals an encoded call. `repeat` is its number, from 1: N repeats are N answers.
 ///
 /// The key is SHA-256 over the canonical JSON of
-/// `{"body", "headers", "method", "protocol", "provider", "repeat", "url"}`.
+/// `{"body", "headers", "method", "protocol", "provider", "repeat", "url"}`, and of `"reading"` where
+/// the suite says how the reply is read.
 #[must_use]
 pub fn wire(encoded: &Encoded, provider: ProviderKind, repeat: u32) -> Wire {
     let body = canonical_json(&encoded.body);
-    let body_length = body.len();
-    let mut headers: Vec<&(&'static str, String)> = encoded.headers.iter().collect();
+    let sent = match &encoded.body {
+        Value::Null => Body::Text(String::new()),
+        Value::String(text) => Body::Text(text.clone()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Body::Json(body.len())
+        }
+    };
+    let mut headers: Vec<&Header> = encoded.headers.iter().collect();
     headers.sort();
-    let mut request = String::with_capacity(body_length + 256);
+    let mut request = String::with_capacity(body.len() + 256);
     request.push_str(BODY_KEY);
     request.push_str(&body);
     request.push_str(",\"headers\":{");
@@ -60,14 +84,22 @@ pub fn wire(encoded: &Encoded, provider: ProviderKind, repeat: u32) -> Wire {
     }
     let _ = write!(
         request,
-        "}},\"method\":\"POST\",\"protocol\":{PROTOCOL_VERSION},\"provider\":\"{}\",\"repeat\":{repeat},\"url\":{}}}",
+        "}},\"method\":\"{}\",\"protocol\":{PROTOCOL_VERSION},\"provider\":\"{}\"",
+        encoded.method.as_str(),
         provider.as_str(),
+    );
+    if !encoded.reading.is_null() {
+        let _ = write!(request, ",\"reading\":{}", canonical_json(&encoded.reading));
+    }
+    let _ = write!(
+        request,
+        ",\"repeat\":{repeat},\"url\":{}}}",
         json_text(&encoded.url),
     );
     Wire {
         key: Digest::of_bytes(request.as_bytes()),
         request,
-        body_length,
+        body: sent,
     }
 }
 
@@ -82,14 +114,14 @@ mod tests {
     use super::*;
 
     fn encoded() -> Encoded {
-        Encoded {
-            url: "https://api.anthropic.com/v1/messages".to_owned(),
-            headers: vec![
-                ("anthropic-version", "2023-06-01".to_owned()),
-                ("anthropic-beta", "a\"b".to_owned()),
+        Encoded::post(
+            "https://api.anthropic.com/v1/messages".to_owned(),
+            vec![
+                ("anthropic-version".into(), "2023-06-01".to_owned()),
+                ("anthropic-beta".into(), "a\"b".to_owned()),
             ],
-            body: json!({"model": "m", "temperature": 1.0, "messages": ["\u{20ac}\n"]}),
-        }
+            json!({"model": "m", "temperature": 1.0, "messages": ["\u{20ac}\n"]}),
+        )
     }
 
     #[test]
@@ -118,10 +150,12 @@ mod tests {
         assert_eq!(wire(&encoded(), ProviderKind::Anthropic, 1).key, base);
         assert_ne!(wire(&encoded(), ProviderKind::Anthropic, 2).key, base);
         assert_ne!(wire(&encoded(), ProviderKind::OpenAi, 1).key, base);
-        let changes: [fn(&mut Encoded); 3] = [
+        let changes: [fn(&mut Encoded); 5] = [
             |call| call.url.push('x'),
             |call| call.headers.truncate(1),
             |call| call.body["model"] = json!("n"),
+            |call| call.method = crate::http::Method::Put,
+            |call| call.reading = json!({"answer": "$.a"}),
         ];
         for change in changes {
             let mut call = encoded();

@@ -9,7 +9,7 @@ use super::codec::{Codec, NO_FINISH, base_url, finish_body, nonempty, put, put_m
 use super::lenient::{self, Content, Count, Present, Word};
 use super::openai::{Function, bearer, chat_tools, request_id};
 use crate::chat::{Finish, ModelSpec, Request, Response, ResponseFormat, ToolCall, Usage};
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// The codec of `/api/chat`.
 #[derive(Debug)]
@@ -18,19 +18,19 @@ pub struct Ollama;
 impl Codec for Ollama {
     fn encode(&self, model: &ModelSpec, request: &Request) -> Result<Encoded, EncodeError> {
         let base = base_url(model)?;
-        Ok(Encoded {
-            url: format!("{base}/api/chat"),
-            headers: Vec::new(),
-            body: finish_body(body(model.id(), request)?, request)?,
-        })
+        Ok(Encoded::post(
+            format!("{base}/api/chat"),
+            Vec::new(),
+            finish_body(body(model.id(), request)?, request)?,
+        ))
     }
 
     /// The server itself asks for no key; one in front of it takes a bearer key.
-    fn auth(&self, _: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, _: &ModelSpec, key: &Secret) -> SecretHeader {
         bearer(key)
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }

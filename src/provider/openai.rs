@@ -15,7 +15,7 @@ use crate::chat::{
     ErrorClass, Finish, ModelSpec, Params, ProviderKind, Request, Response, ResponseFormat,
     TokenChoice, ToolCall, Usage,
 };
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// The codec of chat completions.
 #[derive(Debug)]
@@ -29,26 +29,26 @@ impl Codec for OpenAi {
         } else {
             Server::Compatible
         };
-        Ok(Encoded {
-            url: format!("{base}/chat/completions"),
-            headers: Vec::new(),
-            body: finish_body(chat_body(model.id(), request, server)?, request)?,
-        })
+        Ok(Encoded::post(
+            format!("{base}/chat/completions"),
+            Vec::new(),
+            finish_body(chat_body(model.id(), request, server)?, request)?,
+        ))
     }
 
-    fn auth(&self, _: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, _: &ModelSpec, key: &Secret) -> SecretHeader {
         bearer(key)
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode_chat(reply)
     }
 }
 
 /// The header of a bearer key.
-pub(super) fn bearer(key: &Secret) -> (&'static str, Secret) {
+pub(super) fn bearer(key: &Secret) -> SecretHeader {
     let value = Secret::new(format!("Bearer {}", key.expose()));
-    ("authorization", value)
+    ("authorization".into(), value)
 }
 
 /// Whose rules a chat body has to keep.

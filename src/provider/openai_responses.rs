@@ -12,7 +12,7 @@ use super::codec::{
 use super::lenient::{self, Amount, Count, Present, Word};
 use super::openai::{Function, bearer, check_reasoning, is_own_address, request_id};
 use crate::chat::{Finish, ModelSpec, Request, Response, ResponseFormat, Role, ToolCall, Usage};
-use crate::http::{Reply, Secret};
+use crate::http::{Reply, Secret, SecretHeader};
 
 /// The codec of responses.
 #[derive(Debug)]
@@ -24,18 +24,18 @@ impl Codec for OpenAiResponses {
         if is_own_address(base) {
             check_reasoning(model.id(), request)?;
         }
-        Ok(Encoded {
-            url: format!("{base}/responses"),
-            headers: Vec::new(),
-            body: finish_body(body(model.id(), request)?, request)?,
-        })
+        Ok(Encoded::post(
+            format!("{base}/responses"),
+            Vec::new(),
+            finish_body(body(model.id(), request)?, request)?,
+        ))
     }
 
-    fn auth(&self, _: &ModelSpec, key: &Secret) -> (&'static str, Secret) {
+    fn auth(&self, _: &ModelSpec, key: &Secret) -> SecretHeader {
         bearer(key)
     }
 
-    fn decode(&self, reply: &Reply) -> Result<Response, CallError> {
+    fn decode(&self, _: &ModelSpec, reply: &Reply) -> Result<Response, CallError> {
         decode(reply)
     }
 }

@@ -8,11 +8,11 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 
-use super::auth::{AccessKeys, SecretHeader};
+use super::auth::AccessKeys;
 use super::call::CallError;
 use crate::base::Clock;
 use crate::chat::ErrorClass;
-use crate::http::Secret;
+use crate::http::{Secret, SecretHeader};
 
 /// Signs requests with the access keys of an account.
 pub struct Signer {
@@ -76,7 +76,7 @@ impl Signer {
         let (headers, _) = signed.into_parts().0.into_parts();
         Ok(headers
             .into_iter()
-            .map(|header| (header.name(), Secret::new(header.value())))
+            .map(|header| (header.name().into(), Secret::new(header.value())))
             .collect())
     }
 }

@@ -7,7 +7,7 @@ use super::line::custom_id;
 use super::openai::expired;
 use super::protocol::{BatchState, Limits, Protocol, Step};
 use crate::chat::ErrorClass;
-use crate::http::{Headers, Reply};
+use crate::http::{Header, Headers, Reply};
 use crate::provider::anthropic::VERSION;
 use crate::provider::call::CallError;
 use crate::provider::classify;
@@ -62,8 +62,8 @@ impl Protocol for Anthropic {
         }
     }
 
-    fn headers(&self) -> Vec<(&'static str, String)> {
-        vec![("anthropic-version", VERSION.to_owned())]
+    fn headers(&self) -> Vec<Header> {
+        vec![("anthropic-version".into(), VERSION.to_owned())]
     }
 
     fn upload(&self, _: &str, _: &[&Sealed]) -> Option<Step> {

@@ -9,7 +9,7 @@ use super::anthropic::Anthropic;
 use super::line::LineResult;
 use super::openai::OpenAi;
 use super::protocol::{BatchState, Limits, Protocol, Step};
-use crate::chat::{ErrorClass, ProviderKind};
+use crate::chat::{ErrorClass, ModelSpec, ProviderKind};
 use crate::http::{Client, HttpRequest, Redactor, Reply};
 use crate::provider::auth::Auth;
 use crate::provider::call::CallError;
@@ -27,6 +27,7 @@ pub struct Batches<'e> {
     protocol: &'static dyn Protocol,
     base: &'e str,
     codec: &'static dyn Codec,
+    model: &'e ModelSpec,
     client: &'e Client,
     auth: &'e Auth,
     redactor: &'e Arc<Redactor>,
@@ -80,6 +81,7 @@ impl Endpoint {
             protocol,
             base: base_url(&self.spec).ok()?,
             codec: *codec,
+            model: &self.spec,
             client,
             auth,
             redactor,
@@ -164,14 +166,14 @@ impl Batches<'_> {
     }
 
     fn read(&self, reply: &Reply) -> Result<crate::chat::Response, CallError> {
-        let mut response = endpoint::decoded(self.codec, reply, self.redactor)?;
+        let mut response = endpoint::decoded(self.codec, self.model, reply, self.redactor)?;
         endpoint::settle(&mut response)?;
         Ok(response)
     }
 
     async fn exchange(&self, step: &Step) -> Result<Reply, CallError> {
         let mut headers = self.protocol.headers();
-        headers.push(("content-type", step.content_type.clone()));
+        headers.push(("content-type".into(), step.content_type.clone()));
         // No vendor of batches asks for signed requests.
         let auth = self.auth.headers(&step.url, "")?;
         let request = HttpRequest {

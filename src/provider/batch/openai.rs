@@ -8,7 +8,7 @@ use super::protocol::{BatchState, Limits, Protocol, Step};
 use crate::base::Digest;
 use crate::base::text::{shorten, visible_line};
 use crate::chat::ErrorClass;
-use crate::http::{Headers, Reply};
+use crate::http::{Header, Headers, Reply};
 use crate::provider::call::CallError;
 use crate::provider::classify;
 use crate::provider::codec::path_segment;
@@ -84,7 +84,7 @@ impl Protocol for OpenAi {
         }
     }
 
-    fn headers(&self) -> Vec<(&'static str, String)> {
+    fn headers(&self) -> Vec<Header> {
         Vec::new()
     }
 

@@ -1,6 +1,6 @@
 //! What a vendor's batches have in common: limits, states, and the requests of the protocol itself.
 
-use crate::http::{Method, Reply};
+use crate::http::{Header, Method, Reply};
 use crate::provider::call::CallError;
 use crate::provider::endpoint::Sealed;
 
@@ -61,7 +61,7 @@ pub(super) trait Protocol: Sync {
     fn limits(&self) -> Limits;
 
     /// Headers that every request of the protocol carries.
-    fn headers(&self) -> Vec<(&'static str, String)>;
+    fn headers(&self) -> Vec<Header>;
 
     /// What is sent before the batch is made, if anything.
     fn upload(&self, base: &str, calls: &[&Sealed]) -> Option<Step>;

@@ -119,6 +119,6 @@ fn keys_go_into_the_header_of_the_vendor() {
         let header = codec(kind)
             .unwrap()
             .auth(&spec(kind, "m", None), &Secret::new(key));
-        assert_eq!((header.0, header.1.expose()), (name, value));
+        assert_eq!((&*header.0, header.1.expose()), (name, value));
     }
 }

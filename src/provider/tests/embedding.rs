@@ -45,7 +45,10 @@ fn every_recorded_request_is_what_the_codec_sends() {
 fn every_recorded_reply_is_read_as_expected() {
     for exchange in exchanges() {
         let model = exchange.model();
-        let found = match codec(model.provider).unwrap().decode(&exchange.reply()) {
+        let found = match codec(model.provider)
+            .unwrap()
+            .decode(&exchange.model(), &exchange.reply())
+        {
             Ok(response) => {
                 let mut json = json!({"text": response.text});
                 let optional = [

@@ -67,7 +67,10 @@ fn every_recorded_reply_is_read_as_expected() {
     let mut wrong = Vec::new();
     for exchange in exchanges() {
         let model = exchange.model();
-        let found = match codec(model.provider).unwrap().decode(&exchange.reply()) {
+        let found = match codec(model.provider)
+            .unwrap()
+            .decode(&exchange.model(), &exchange.reply())
+        {
             Ok(response) => answer_json(&response),
             Err(error) => error_json(&error),
         };
@@ -131,7 +134,7 @@ fn an_error_says_what_the_vendor_said() {
         let model = exchange.model();
         codec(model.provider)
             .unwrap()
-            .decode(&exchange.reply())
+            .decode(&exchange.model(), &exchange.reply())
             .unwrap_err()
             .message
     };

@@ -22,7 +22,9 @@ fn decode_all(status: u16, body: &[u8]) {
         body: body.to_vec(),
     };
     for kind in REMOTE {
-        let decoded = codec(kind).unwrap().decode(&reply);
+        let decoded = codec(kind)
+            .unwrap()
+            .decode(&super::spec(kind, "m", None), &reply);
         if let Err(error) = decoded {
             assert!(error.message.len() < 900, "{}", error.message);
             assert!(
@@ -40,7 +42,10 @@ fn chat(body: &[u8]) -> crate::chat::Response {
         headers: Headers::default(),
         body: body.to_vec(),
     };
-    codec(ProviderKind::OpenAi).unwrap().decode(&reply).unwrap()
+    codec(ProviderKind::OpenAi)
+        .unwrap()
+        .decode(&super::spec(ProviderKind::OpenAi, "m", None), &reply)
+        .unwrap()
 }
 
 #[test]
