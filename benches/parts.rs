@@ -65,6 +65,7 @@ fn model() -> ModelSpec {
         rules: None,
         cassette: None,
         command: Vec::new(),
+        http: None,
     }
 }
 

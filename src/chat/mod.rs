@@ -2,6 +2,7 @@
 //! and what it cost. The codecs of `provider` translate to and from the wire.
 
 pub mod fault;
+pub mod http_form;
 pub mod message;
 pub mod model;
 pub mod price;
@@ -11,6 +12,7 @@ pub mod tokenizer;
 pub mod usage;
 
 pub use fault::{AnswerFault, ErrorClass};
+pub use http_form::{HttpForm, HttpMethod, KeyHeader, Slot, TextBody};
 pub use message::{Message, Role};
 pub use model::{ModelSpec, ProviderKind};
 pub use price::{Price, PriceTable};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Params, Price};
+use super::{HttpForm, Params, Price};
 use crate::base::Name;
 
 /// The protocols that `gate` speaks.
@@ -22,6 +22,8 @@ pub enum ProviderKind {
     Bedrock,
     /// Ollama's own protocol.
     Ollama,
+    /// A service with a form of its own.
+    Http,
     /// The rules file of formats.md section 9.
     Mock,
     /// A cassette of recorded answers.
@@ -32,7 +34,7 @@ pub enum ProviderKind {
 
 impl ProviderKind {
     /// All providers by their names in a suite.
-    pub const WORDS: [(&'static str, Self); 10] = [
+    pub const WORDS: [(&'static str, Self); 11] = [
         ("openai", Self::OpenAi),
         ("openai-responses", Self::OpenAiResponses),
         ("azure-openai", Self::AzureOpenAi),
@@ -40,6 +42,7 @@ impl ProviderKind {
         ("gemini", Self::Gemini),
         ("bedrock", Self::Bedrock),
         ("ollama", Self::Ollama),
+        ("http", Self::Http),
         ("mock", Self::Mock),
         ("replay", Self::Replay),
         ("exec", Self::Exec),
@@ -56,6 +59,7 @@ impl ProviderKind {
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock",
             Self::Ollama => "ollama",
+            Self::Http => "http",
             Self::Mock => "mock",
             Self::Replay => "replay",
             Self::Exec => "exec",
@@ -76,7 +80,12 @@ impl ProviderKind {
             Self::Anthropic => Some("https://api.anthropic.com"),
             Self::Gemini => Some("https://generativelanguage.googleapis.com/v1beta"),
             Self::Ollama => Some("http://127.0.0.1:11434"),
-            Self::AzureOpenAi | Self::Bedrock | Self::Mock | Self::Replay | Self::Exec => None,
+            Self::AzureOpenAi
+            | Self::Bedrock
+            | Self::Http
+            | Self::Mock
+            | Self::Replay
+            | Self::Exec => None,
         }
     }
 
@@ -89,7 +98,7 @@ impl ProviderKind {
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),
             Self::Gemini => Some("GEMINI_API_KEY"),
             Self::Bedrock => Some("AWS_BEARER_TOKEN_BEDROCK"),
-            Self::Ollama | Self::Mock | Self::Replay | Self::Exec => None,
+            Self::Ollama | Self::Http | Self::Mock | Self::Replay | Self::Exec => None,
         }
     }
 }
@@ -101,9 +110,10 @@ pub struct ModelSpec {
     pub name: Name,
     /// The protocol.
     pub provider: ProviderKind,
-    /// The model's id at the provider; optional for mock, replay and exec.
+    /// The model's id at the provider; optional for http, mock, replay and exec.
     pub model: Option<String>,
-    /// Where the provider is, without a trailing slash; absent for the vendor's own address.
+    /// Where the provider is, for a vendor without a trailing slash; absent for the vendor's own
+    /// address.
     pub base_url: Option<String>,
     /// The environment variable that holds the key, if the suite names one.
     pub api_key_env: Option<String>,
@@ -119,6 +129,8 @@ pub struct ModelSpec {
     pub cassette: Option<String>,
     /// The command of an exec provider.
     pub command: Vec<String>,
+    /// The form of an http provider.
+    pub http: Option<HttpForm>,
 }
 
 impl ModelSpec {

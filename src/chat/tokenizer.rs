@@ -39,6 +39,7 @@ impl Tokenizer {
             | ProviderKind::Gemini
             | ProviderKind::Bedrock
             | ProviderKind::Ollama
+            | ProviderKind::Http
             | ProviderKind::Mock
             | ProviderKind::Replay
             | ProviderKind::Exec => None,

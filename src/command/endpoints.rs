@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::project::Project;
 use crate::base::{Diagnostic, Diagnostics, Digest, Span};
 use crate::chat::{ModelSpec, Price, PriceTable, ProviderKind};
-use crate::http::{self, Client, Redactor, Secret};
+use crate::http::{self, Client, HostError, Redactor, Secret};
 use crate::provider::exec::{self, Exec, ExecCommand};
 use crate::provider::mock::MockRules;
 use crate::provider::replay::CassetteDecoder;
@@ -135,7 +135,8 @@ impl<'p> Endpoints<'p> {
             | ProviderKind::Anthropic
             | ProviderKind::Gemini
             | ProviderKind::Bedrock
-            | ProviderKind::Ollama => Some(self.remote(spec)?),
+            | ProviderKind::Ollama
+            | ProviderKind::Http => Some(self.remote(spec)?),
         })
     }
 
@@ -295,11 +296,17 @@ impl<'p> Endpoints<'p> {
             .or_else(|| provider.default_base_url())
             .unwrap_or_default();
         let allowed = &self.project.permissions.hosts;
-        http::check_base_url(base_url, own_hosts(provider), allowed).map_err(|error| {
-            CommandError::Usage {
-                message: format!("model `{}`: {error}", spec.name),
-                help: Some(error.help()),
-            }
+        let checked = match provider {
+            ProviderKind::Http => match http::check_free_form(base_url, allowed) {
+                // As a command: what is only looked at takes no permission.
+                Err(HostError::FreeForm { .. }) if !self.sends => Ok(()),
+                checked => checked,
+            },
+            _ => http::check_base_url(base_url, own_hosts(provider), allowed),
+        };
+        checked.map_err(|error| CommandError::Usage {
+            message: format!("model `{}`: {error}", spec.name),
+            help: Some(error.help()),
         })?;
         let codec = codec(provider).ok_or_else(|| {
             CommandError::usage("the provider is not on the network", "use another provider")
@@ -335,7 +342,10 @@ impl<'p> Endpoints<'p> {
             let key = self.key(spec, base_url);
             let redactor = Redactor::new(key.iter());
             let header = key.map(|key| codec.auth(spec, &key));
-            return Ok((header.map_or(Auth::Open, Auth::Key), redactor));
+            return Ok((
+                header.map_or(Auth::Open, |header| Auth::Key(Box::new(header))),
+                redactor,
+            ));
         };
         let secrets = [
             Some(&keys.id),

@@ -28,6 +28,12 @@ pub enum HostError {
         /// The host, with its port where it is not the scheme's.
         host: String,
     },
+    /// A request of the file's own making would go to a host that nobody allowed.
+    #[error("base_url names host {host}, and the form of `http` says what is sent there")]
+    FreeForm {
+        /// The host, with its port where it is not the scheme's.
+        host: String,
+    },
     /// The key would cross the network unencrypted.
     #[error("base_url names host {host} without encryption")]
     Unencrypted {
@@ -48,6 +54,9 @@ impl HostError {
             Self::NotAllowed { host } => {
                 format!("if the key may go there, run with `--allow-host {host}`")
             }
+            Self::FreeForm { host } => {
+                format!("if the file may send that, run with `--allow-host {host}`")
+            }
             Self::Unencrypted { .. } => "write https://".to_owned(),
         }
     }
@@ -64,6 +73,42 @@ pub fn check_base_url(
     own_hosts: &[&str],
     allowed: &[String],
 ) -> Result<(), HostError> {
+    let url = plain_address(base_url)?;
+    let host = url.host_str().unwrap_or_default();
+    if is_loopback(host) || is_allowed(&url, allowed) {
+        return Ok(());
+    }
+    if !own_hosts.iter().any(|pattern| matches_host(pattern, host)) {
+        return Err(HostError::NotAllowed {
+            host: host_and_port(&url),
+        });
+    }
+    if url.scheme() == "http" {
+        return Err(HostError::Unencrypted {
+            host: host_and_port(&url),
+        });
+    }
+    Ok(())
+}
+
+/// Whether a request whose method, headers and body the file itself writes may go to `base_url`:
+/// only to a host of `allowed`. This machine is none by itself, since what such a request does to a
+/// service here would be the file's choice.
+///
+/// # Errors
+/// When the address is not one of a plain host and path, or its host is not allowed.
+pub fn check_free_form(base_url: &str, allowed: &[String]) -> Result<(), HostError> {
+    let url = plain_address(base_url)?;
+    if is_allowed(&url, allowed) {
+        return Ok(());
+    }
+    Err(HostError::FreeForm {
+        host: host_and_port(&url),
+    })
+}
+
+/// An address of scheme, host, port and path.
+fn plain_address(base_url: &str) -> Result<Url, HostError> {
     let invalid = || HostError::Invalid {
         base_url: base_url.to_owned(),
     };
@@ -87,27 +132,19 @@ pub fn check_base_url(
             part,
         });
     }
-    if is_loopback(host)
-        || allowed
-            .iter()
-            .any(|entry| allows(entry, host, url.port_or_known_default()))
-    {
-        return Ok(());
-    }
-    let host_and_port = url
-        .port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    if !own_hosts.iter().any(|pattern| matches_host(pattern, host)) {
-        return Err(HostError::NotAllowed {
-            host: host_and_port,
-        });
-    }
-    if url.scheme() == "http" {
-        return Err(HostError::Unencrypted {
-            host: host_and_port,
-        });
-    }
-    Ok(())
+    Ok(url)
+}
+
+fn is_allowed(url: &Url, allowed: &[String]) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default();
+    allowed.iter().any(|entry| allows(entry, host, port))
+}
+
+fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Whether an address is one of this machine, where a key is optional.
@@ -216,6 +253,24 @@ mod tests {
         );
         assert!(check("http://gpu.internal:8443/v1", &["gpu.internal:443"]).is_err());
         assert!(check("http://u@gpu.internal/v1", &["gpu.internal"]).is_err());
+    }
+
+    #[test]
+    fn a_form_of_the_files_own_goes_only_where_a_person_allowed_it() {
+        let check = |url: &str, allowed: &[&str]| {
+            let allowed: Vec<String> = allowed.iter().map(|host| (*host).to_owned()).collect();
+            check_free_form(url, &allowed).map_err(|error| error.help())
+        };
+        let url = "http://127.0.0.1:2375/containers/create";
+        let help = check(url, &["bot.example.com"]).unwrap_err();
+        assert!(help.contains("--allow-host 127.0.0.1:2375"), "{help}");
+        assert_eq!(check(url, &["127.0.0.1:2375"]), Ok(()));
+        assert!(check(url, &["127.0.0.1:8080"]).is_err());
+        assert_eq!(
+            check("https://bot.example.com/ask", &["bot.example.com"]),
+            Ok(())
+        );
+        assert!(check("https://bot.example.com/ask?x=1", &["bot.example.com"]).is_err());
     }
 
     #[test]

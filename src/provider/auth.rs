@@ -10,7 +10,7 @@ pub enum Auth {
     /// Nothing is asked for.
     Open,
     /// The key stands in a header.
-    Key(SecretHeader),
+    Key(Box<SecretHeader>),
     /// Each request is signed.
     #[cfg(feature = "bedrock")]
     Signed(Box<super::sigv4::Signer>),

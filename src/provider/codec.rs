@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::call::{CallError, EncodeError, Encoded};
-use super::{anthropic, azure, bedrock, gemini, ollama, openai, openai_responses};
+use super::{anthropic, azure, bedrock, gemini, http_form, ollama, openai, openai_responses};
 use crate::chat::{ErrorClass, Finish, ModelSpec, ProviderKind, Request, Response, Role};
 use crate::http::{Reply, Secret, SecretHeader};
 
@@ -38,6 +38,7 @@ pub fn codec(kind: ProviderKind) -> Option<&'static dyn Codec> {
         ProviderKind::Gemini => Some(&gemini::Gemini),
         ProviderKind::Bedrock => Some(&bedrock::Bedrock),
         ProviderKind::Ollama => Some(&ollama::Ollama),
+        ProviderKind::Http => Some(&http_form::Http),
         ProviderKind::Mock | ProviderKind::Replay | ProviderKind::Exec => None,
     }
 }
@@ -53,6 +54,7 @@ pub fn own_hosts(kind: ProviderKind) -> &'static [&'static str] {
         ProviderKind::Bedrock => &["bedrock-runtime.*.amazonaws.com"],
         ProviderKind::AzureOpenAi
         | ProviderKind::Ollama
+        | ProviderKind::Http
         | ProviderKind::Mock
         | ProviderKind::Replay
         | ProviderKind::Exec => &[],

@@ -28,7 +28,8 @@ pub fn codec(kind: ProviderKind) -> Option<&'static dyn Codec> {
         | ProviderKind::Bedrock
         | ProviderKind::Mock
         | ProviderKind::Replay
-        | ProviderKind::Exec => None,
+        | ProviderKind::Exec
+        | ProviderKind::Http => None,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod embedding;
 pub mod endpoint;
 pub mod exec;
 pub mod gemini;
+pub mod http_form;
 pub mod key;
 mod lenient;
 pub mod limits;

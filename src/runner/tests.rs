@@ -52,6 +52,7 @@ fn endpoint(rules: &str) -> Endpoint {
         rules: None,
         cassette: None,
         command: Vec::new(),
+        http: None,
     };
     Endpoint::new(spec, Transport::Mock(Arc::new(rules.unwrap())))
 }

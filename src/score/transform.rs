@@ -220,7 +220,7 @@ impl Transform {
                     serde_json::from_str(text).map_err(|_| nothing("JSON"))?;
                 let selected = path
                     .select(&value)
-                    .map_err(|error| Nothing::Fault(too_much(error)))?;
+                    .map_err(|error| Nothing::Fault(too_much(&error)))?;
                 match selected.first() {
                     Some(found) => Ok(Cow::Owned(print(found).into_owned())),
                     None => Err(nothing("value at the transform's path")),

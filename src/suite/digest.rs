@@ -110,6 +110,9 @@ pub fn model(spec: &ModelSpec, referenced: &Referenced) -> Value {
     if !spec.command.is_empty() {
         put("command", json!(spec.command));
     }
+    if let Some(form) = &spec.http {
+        put("http", form.to_json());
+    }
     fields.into()
 }
 

@@ -3,6 +3,7 @@
 
 pub mod digest;
 pub mod file;
+pub mod http_form;
 pub mod models;
 pub mod path;
 pub mod quarantine;

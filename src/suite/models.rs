@@ -4,7 +4,7 @@ use crate::base::decode::{Reader, Table, choices};
 use crate::base::{Name, Node};
 use crate::chat::{ModelSpec, Price, ProviderKind};
 
-use super::path;
+use super::{http_form, path};
 
 /// Reads `models:` (a list) or `model:` (one), of which only one may be there.
 pub fn decode(
@@ -102,13 +102,19 @@ fn decode_one(
     let command = table
         .get("command")
         .and_then(|n| reader.texts(n, "`command`"));
+    let http_node = table.get("http");
+    let http = http_node.and_then(|n| http_form::decode(reader, n));
     table.finish(reader);
     let provider = provider?;
     let spec = ModelSpec {
         name: name.unwrap_or_else(|| default_model_name(default_name, model)),
         provider,
         model: model.map(str::to_owned),
-        base_url: base_url.map(|url| url.trim_end_matches('/').to_owned()),
+        // The address of a service is whole: its last slash counts.
+        base_url: base_url.map(|url| match provider {
+            ProviderKind::Http => url.to_owned(),
+            _ => url.trim_end_matches('/').to_owned(),
+        }),
         api_key_env: api_key_env.map(str::to_owned),
         params: params.unwrap_or_default(),
         price,
@@ -116,8 +122,10 @@ fn decode_one(
         rules,
         cassette,
         command: command.unwrap_or_default(),
+        http,
     };
-    check_needs(reader, node, &spec);
+    check_needs(reader, node, &spec, http_node.is_some());
+    check_address(reader, node, &spec);
     Some(spec)
 }
 
@@ -163,8 +171,9 @@ fn decode_short(
         rules: None,
         cassette: None,
         command: Vec::new(),
+        http: None,
     };
-    check_needs(reader, node, &spec);
+    check_needs(reader, node, &spec, false);
     Some(spec)
 }
 
@@ -273,8 +282,18 @@ pub(super) fn resolve(
     }
 }
 
-/// What each provider can not do without, and what only some of them understand.
-fn check_needs(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec) {
+/// The address of a service with a form of its own has its query in the form.
+fn check_address(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec) {
+    let url = spec.base_url.as_deref().unwrap_or_default();
+    if spec.provider == ProviderKind::Http && url.contains('?') {
+        let help = "write what follows the `?` as a map under `http.query`; a key goes in a header";
+        let message = "`base_url` of an `http` model holds a query";
+        reader.error(node.span, "base-url", message, help);
+    }
+}
+
+/// What each provider can not do without.
+fn check_needs(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec, has_form: bool) {
     let provider = spec.provider.as_str();
     let mut missing = |key: &str, help: &str| {
         let message = format!("provider `{provider}` needs `{key}`");
@@ -296,11 +315,26 @@ fn check_needs(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec) {
                 "add `base_url:` with the address of your resource or region",
             );
         }
+        ProviderKind::Http if spec.base_url.is_none() => {
+            missing(
+                "base_url",
+                "add `base_url:` with the whole address of the service",
+            );
+        }
+        ProviderKind::Http if !has_form => {
+            missing("http", "add `http:` with the form of the service");
+        }
         _ => {}
     }
-    if spec.provider.is_remote() && spec.model.is_none() {
+    if spec.provider.is_remote() && spec.provider != ProviderKind::Http && spec.model.is_none() {
         missing("model", "add `model:` with the model's id at the provider");
     }
+    check_owners(reader, node, spec, has_form);
+}
+
+/// What only some providers understand.
+fn check_owners(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec, has_form: bool) {
+    let provider = spec.provider.as_str();
     let only = [
         (
             "rules",
@@ -319,6 +353,12 @@ fn check_needs(reader: &mut Reader<'_>, node: &Node, spec: &ModelSpec) {
             !spec.command.is_empty(),
             spec.provider == ProviderKind::Exec,
             "exec",
+        ),
+        (
+            "http",
+            has_form,
+            spec.provider == ProviderKind::Http,
+            "http",
         ),
     ];
     for (key, given, fits, owner) in only {

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod examples;
+mod http_form;
 mod places;
 
 use std::collections::HashMap;

@@ -28,6 +28,7 @@ mod demo;
 mod disk;
 mod drift;
 mod faults;
+mod http_form;
 mod first_use;
 mod import;
 mod init;

@@ -73,6 +73,7 @@ impl Endpoint {
             | ProviderKind::Gemini
             | ProviderKind::Bedrock
             | ProviderKind::Ollama
+            | ProviderKind::Http
             | ProviderKind::Mock
             | ProviderKind::Replay
             | ProviderKind::Exec => return None,

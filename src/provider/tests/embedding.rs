@@ -94,7 +94,7 @@ fn the_fields_of_the_model_enter_the_body() {
 #[test]
 fn providers_without_embeddings_are_known() {
     for (word, kind) in ProviderKind::WORDS {
-        let wanted = !["anthropic", "bedrock", "exec"].contains(&word);
+        let wanted = !["anthropic", "bedrock", "exec", "http"].contains(&word);
         assert_eq!(is_offered(kind), wanted, "{word}");
     }
 }

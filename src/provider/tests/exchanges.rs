@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{ask, exchanges};
-use crate::chat::Response;
+use crate::chat::{ProviderKind, Response};
 use crate::provider::{CallError, codec};
 
 fn answer_json(response: &Response) -> Value {
@@ -52,7 +52,10 @@ fn every_recorded_request_is_what_the_codec_sends() {
             .encode(&model, &ask())
             .unwrap();
         let headers: BTreeMap<_, _> = encoded.headers.into_iter().collect();
-        let sent = json!({"url": encoded.url, "headers": headers, "body": encoded.body});
+        let mut sent = json!({"url": encoded.url, "headers": headers, "body": encoded.body});
+        if model.provider == ProviderKind::Http {
+            sent["method"] = json!(encoded.method.as_str());
+        }
         assert_eq!(
             sent,
             exchange.json["request"],
@@ -107,7 +110,7 @@ fn each_vendor_has_an_exchange_for_each_class_it_can_give() {
         let vendor = vendor.to_string_lossy().into_owned();
         classes.entry(vendor).or_default().insert(class.to_owned());
     }
-    assert_eq!(classes.len(), 8);
+    assert_eq!(classes.len(), 9);
     let everywhere = [
         "answer",
         "auth",

@@ -5,7 +5,7 @@ use crate::chat::{Finish, ProviderKind};
 use crate::http::{Headers, Reply};
 use crate::provider::codec;
 
-const REMOTE: [ProviderKind; 7] = [
+const REMOTE: [ProviderKind; 8] = [
     ProviderKind::OpenAi,
     ProviderKind::OpenAiResponses,
     ProviderKind::AzureOpenAi,
@@ -13,6 +13,7 @@ const REMOTE: [ProviderKind; 7] = [
     ProviderKind::Gemini,
     ProviderKind::Bedrock,
     ProviderKind::Ollama,
+    ProviderKind::Http,
 ];
 
 fn decode_all(status: u16, body: &[u8]) {

@@ -6,12 +6,15 @@ mod embedding;
 mod encode;
 mod exchanges;
 mod hostile;
+mod http_form;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::chat::{Message, ModelSpec, Params, ProviderKind, Request, Role};
+use crate::base::decode::Reader;
+use crate::base::{Diagnostics, Source, yaml};
+use crate::chat::{HttpForm, Message, ModelSpec, Params, ProviderKind, Request, Role};
 use crate::http::{Headers, Reply};
 
 fn spec(provider: ProviderKind, model: &str, base_url: Option<&str>) -> ModelSpec {
@@ -27,7 +30,25 @@ fn spec(provider: ProviderKind, model: &str, base_url: Option<&str>) -> ModelSpe
         rules: None,
         cassette: None,
         command: Vec::new(),
+        http: (provider == ProviderKind::Http).then(smallest_form),
     }
+}
+
+/// A form as a suite writes it.
+fn form(written: &Value) -> HttpForm {
+    let mut found = Diagnostics::new();
+    let source = Source::new("the form", &written.to_string());
+    let node = yaml::parse(&source).unwrap();
+    let mut reader = Reader {
+        source,
+        diagnostics: &mut found,
+    };
+    let form = crate::suite::http_form::decode(&mut reader, &node);
+    form.unwrap_or_else(|| panic!("{written}: {found:?}"))
+}
+
+fn smallest_form() -> HttpForm {
+    form(&json!({"body": {"q": "{{messages}}"}, "answer": "$.output"}))
 }
 
 /// The request of every recorded exchange.
@@ -58,11 +79,15 @@ impl Exchange {
         let model = &self.json["model"];
         let words = ProviderKind::WORDS;
         let provider = words.iter().find(|(word, _)| model["provider"] == *word);
-        spec(
+        let mut spec = spec(
             provider.unwrap().1,
             model["model"].as_str().unwrap(),
             model["base_url"].as_str(),
-        )
+        );
+        if let Some(written) = model.get("http") {
+            spec.http = Some(form(written));
+        }
+        spec
     }
 
     fn reply(&self) -> Reply {

@@ -42,7 +42,7 @@ impl JsonPath {
             let reason = format!("{} is not JSON", quote(input.text));
             return Ok(Finding::binary(false, reason));
         };
-        let selected = self.path.select(&value).map_err(too_much)?;
+        let selected = self.path.select(&value).map_err(|error| too_much(&error))?;
         let path = quote(self.path.source());
         let Some(first) = selected.first() else {
             return Ok(Finding::binary(false, format!("{path} selects nothing")));
@@ -62,6 +62,6 @@ impl JsonPath {
 }
 
 /// A value too large for its path, as a fault of the scorer.
-pub fn too_much(error: TooMuch) -> Fault {
+pub fn too_much(error: &TooMuch) -> Fault {
     Fault::Limit(error.to_string())
 }

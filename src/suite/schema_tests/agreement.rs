@@ -317,6 +317,8 @@ fn excused(place: &Place, key: &str, value: &Value) -> bool {
             .iter()
             .any(|name| place.object.ends_with(name)),
         "choices" | "path" | "selector" => place.is_scorer(),
+        // Whether the question has a place in a body is beyond a schema.
+        "body" => place.object == "/$defs/http",
         // An empty setting counts as absent.
         _ => place.kind == Kind::Settings && value == "",
     }

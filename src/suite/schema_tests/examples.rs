@@ -17,7 +17,7 @@ fn text(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-fn takes(kind: Kind, name: &str, text: &str) {
+pub(super) fn takes(kind: Kind, name: &str, text: &str) {
     let file = kind.parse(text).unwrap_or_else(|| panic!("{name}"));
     let validator = validator(kind.name());
     let misfits: Vec<String> = validator
@@ -28,7 +28,7 @@ fn takes(kind: Kind, name: &str, text: &str) {
     assert_eq!(kind.errors(text), Vec::<String>::new(), "{name}");
 }
 
-fn refuses(kind: Kind, why: &str, text: &str) {
+pub(super) fn refuses(kind: Kind, why: &str, text: &str) {
     let file = kind.parse(text).unwrap_or_else(|| panic!("{why}: {text}"));
     assert!(
         !validator(kind.name()).is_valid(&file),
@@ -296,7 +296,7 @@ fn labels_are_of_one_answer_or_of_two() {
 }
 
 /// A suite with one line replaced.
-fn short_suite(from: &str, to: &str) -> String {
+pub(super) fn short_suite(from: &str, to: &str) -> String {
     assert!(SHORT_SUITE.contains(from), "{from}");
     SHORT_SUITE.replace(from, to)
 }

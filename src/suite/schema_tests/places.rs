@@ -89,6 +89,12 @@ fn suite_with(more: Value) -> Value {
     suite
 }
 
+/// A service with a form of its own.
+fn service() -> Value {
+    let form = json!({"body": {"q": "{{prompt}}"}, "usage": {}});
+    json!({"provider": "http", "base_url": "https://b.example/ask", "http": form})
+}
+
 /// The definition of `require_calibration`, and where it stands in a suite.
 const CALIBRATION: (&str, &str) = (
     "/$defs/policy/properties/require_calibration",
@@ -115,6 +121,17 @@ fn suite() -> Vec<Place> {
         model(json!({"provider": "mock", "rules": "r.yaml"})),
         model(json!({"provider": "replay", "cassette": "c.jsonl"})),
         model(json!({"provider": "exec", "command": ["./m"]})),
+        model(service()),
+        place(
+            "/$defs/http",
+            json!({"models": [service()]}),
+            "/models/0/http",
+        ),
+        place(
+            "/$defs/http-usage",
+            json!({"models": [service()]}),
+            "/models/0/http/usage",
+        ),
         place(
             "/$defs/params",
             json!({"models": [{"provider": "openai", "model": "m", "params": {}}]}),
