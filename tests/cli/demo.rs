@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::sandbox::Sandbox;
 
-fn demo() -> Sandbox {
+pub fn demo() -> Sandbox {
     let sandbox = Sandbox::empty();
     for folder in ["evals", "fixtures"] {
         copy(

@@ -39,6 +39,7 @@ mod live;
 mod matrix;
 mod models;
 mod money;
+mod picture;
 mod planning;
 mod postgres;
 #[cfg(all(feature = "postgres", target_os = "linux"))]
