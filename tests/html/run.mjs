@@ -179,7 +179,7 @@ async function behaviour() {
   await quiet(page, "small");
   await page.close();
 
-  for (const [name, options] of Object.entries({ light: {}, dark: { dark: true }, narrow: { width: 390 } })) {
+  for (const [name, options] of Object.entries({ light: {}, dark: { dark: true }, narrow: { width: 390 }, "narrow and dark": { width: 360, dark: true }, "a tablet": { width: 820 } })) {
     const looked = await open(file, options);
     for (const opener of (await looked.$$(".opener")).slice(0, 2)) await opener.click();
     await looked.click(".method summary");
@@ -191,7 +191,16 @@ async function behaviour() {
       return ["the page", ...beyond.map((element) => element.outerHTML.slice(0, 120))];
     });
     check(`${name}: nothing is wider than the screen`, wide.length === 0, wide.slice(0, 5));
-    await shot(looked, name);
+    const hidden = await looked.evaluate(() => {
+      const screen = document.documentElement.clientWidth;
+      const rows = [...document.querySelectorAll(".rules tbody tr")];
+      return rows.filter((row) => {
+        const [name, verdict] = [row.querySelector("th"), row.querySelector(".badge")].map((element) => element.getBoundingClientRect());
+        return verdict.width === 0 || verdict.right > screen || Math.abs(verdict.top - name.top) > 12;
+      }).map((row) => row.innerText);
+    });
+    check(`${name}: each rule shows its verdict beside its name, without scrolling`, hidden.length === 0, hidden.slice(0, 5));
+    await shot(looked, name.replaceAll(" ", "-"));
     await looked.close();
   }
 

@@ -7,7 +7,7 @@ use super::axis::Axis;
 use crate::record::Arm;
 use crate::report::content::SuiteReport;
 use crate::report::escape::html as safe;
-use crate::report::number::{self, Scale, probability};
+use crate::report::number::{self, Scale, UNKNOWN, probability};
 use crate::report::words;
 use crate::verdict::{RuleResult, RuleVerdict};
 
@@ -202,38 +202,56 @@ fn row(
     let scale = Scale::of(rule);
     let _ = write!(
         html,
-        "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td>",
-        safe(words::row_label(rule)),
-        words::row_count(rule)
+        "<tr><th scope=\"row\">{}</th>",
+        safe(words::row_label(rule))
     );
+    cell(html, "Cases", &words::row_count(rule));
     for arm in suite.run.arms() {
         let value = match arm {
             Arm::Baseline => rule.baseline_value,
             Arm::Candidate => rule.candidate_value,
         };
-        let _ = write!(
-            html,
-            "<td class=\"n\">{}</td>",
-            safe(&scale.value(&rule.metric, value))
-        );
+        cell(html, suite.label(arm), &scale.value(&rule.metric, value));
     }
     if suite.table.has_baseline {
-        let _ = write!(html, "<td class=\"n\">{}</td>", scale.change(rule.estimate));
+        cell(html, "Change", &scale.change(rule.estimate));
     }
     if let Some(axis) = axis {
+        let none = if rule.ci.is_none() && plot.point(rule).is_none() {
+            " none"
+        } else {
+            ""
+        };
         let _ = write!(
             html,
-            "<td class=\"plot\">{}</td>",
+            "<td class=\"plot{none}\">{}</td>",
             interval(plot, rule, axis)
         );
     }
+    let decision = &suite.decision;
+    cell(html, &words::interval_head(decision), &scale.interval(rule));
+    let p = probability(rule.p_regression_adjusted);
+    cell(html, decision.p_name(), &p);
     let _ = writeln!(
         html,
-        "<td class=\"n\">{}</td><td class=\"n\">{}</td><td><span class=\"badge {}\">{}</span></td></tr>",
-        scale.interval(rule),
-        safe(&probability(rule.p_regression_adjusted)),
+        "<td><span class=\"badge {}\">{}</span></td></tr>",
         class(rule.verdict),
         safe(&words::row_verdict(rule)),
+    );
+}
+
+/// A number with the head of its column, which stands before it where rows are stacked.
+fn cell(html: &mut String, head: &str, value: &str) {
+    let none = if matches!(value, "" | UNKNOWN) {
+        " none"
+    } else {
+        ""
+    };
+    let _ = write!(
+        html,
+        "<td class=\"n{none}\" data-head=\"{}\">{}</td>",
+        safe(head),
+        safe(value)
     );
 }
 
