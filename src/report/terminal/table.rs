@@ -1,5 +1,5 @@
 //! The table of rules, in columns as wide as their widest cell. Where the screen is too narrow the
-//! interval and the verdict of a rule go to a line of their own below it.
+//! interval of a rule goes to a line of its own below it, and on a still narrower one the verdict too.
 
 use std::io;
 
@@ -18,6 +18,16 @@ const INTERVAL: usize = 4;
 /// What separates columns.
 const GAPS: [usize; COLUMNS] = [2, 3, 3, 3, 3, 3];
 const VERDICT_GAP: usize = 3;
+/// What separates columns where there is little room.
+const TIGHT: usize = 2;
+
+/// What stands below a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Below {
+    Nothing,
+    Interval,
+    IntervalAndVerdict,
+}
 
 struct Row {
     label: String,
@@ -48,10 +58,21 @@ pub fn write(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
         widths,
         shown: shown.collect(),
         interval_head: terminal_line(head.cells.get(INTERVAL).map_or("", String::as_str)),
-        is_wide: true,
+        below: Below::Nothing,
+        is_tight: false,
     };
-    layout.is_wide = label + layout.numbers() + VERDICT_GAP + verdict <= out.screen.width;
-    if !layout.is_wide {
+    for (below, is_tight) in [
+        (Below::Nothing, false),
+        (Below::Nothing, true),
+        (Below::Interval, true),
+        (Below::IntervalAndVerdict, true),
+    ] {
+        (layout.below, layout.is_tight) = (below, is_tight);
+        if layout.label + layout.numbers() + layout.verdict_gap() + verdict <= out.screen.width {
+            break;
+        }
+    }
+    if layout.below == Below::IntervalAndVerdict {
         layout.shrink(out.screen.width);
     }
     let line = layout.line(&head);
@@ -110,20 +131,25 @@ struct Layout {
     widths: Vec<usize>,
     shown: Vec<bool>,
     interval_head: String,
-    is_wide: bool,
+    below: Below,
+    is_tight: bool,
 }
 
 impl Layout {
     /// The width of the gap before a column and of the column itself.
     fn column(&self, column: usize) -> (usize, usize) {
         let gap = GAPS.get(column).copied().unwrap_or(2);
-        let gap = if self.is_wide { gap } else { 2 };
+        let gap = if self.is_tight { TIGHT } else { gap };
         (gap, self.widths.get(column).copied().unwrap_or(0))
     }
 
     fn is_shown(&self, column: usize) -> bool {
         let has_cells = self.shown.get(column).copied().unwrap_or(false);
-        has_cells && (self.is_wide || column != INTERVAL)
+        has_cells && (self.below == Below::Nothing || column != INTERVAL)
+    }
+
+    fn verdict_gap(&self) -> usize {
+        if self.is_tight { TIGHT } else { VERDICT_GAP }
     }
 
     /// The width of all columns of numbers with their gaps.
@@ -163,11 +189,25 @@ impl Layout {
         };
         let verdict = styled(style, &row.verdict);
         let line = self.line(row);
-        if self.is_wide {
-            return out.line(&format!("{line}{}{verdict}", " ".repeat(VERDICT_GAP)));
+        let interval = row.has(INTERVAL).then(|| {
+            let interval = row.cells.get(INTERVAL).map_or("", String::as_str);
+            format!("{} {interval}", self.interval_head)
+        });
+        let gap = " ".repeat(self.verdict_gap());
+        match (self.below, interval) {
+            (Below::Nothing, _) | (Below::Interval, None) => {
+                out.line(&format!("{line}{gap}{verdict}"))
+            }
+            (Below::Interval, Some(interval)) => {
+                out.line(&format!("{line}{gap}{verdict}"))?;
+                out.line(&format!("  {interval}"))
+            }
+            (Below::IntervalAndVerdict, interval) => {
+                let interval =
+                    interval.map_or_else(String::new, |interval| format!("; {interval}"));
+                out.line(&line)?;
+                out.line(&format!("  {verdict}{interval}"))
+            }
         }
-        out.line(&line)?;
-        let interval = row.cells.get(INTERVAL).map_or("", String::as_str);
-        out.line(&format!("  {verdict}; {} {interval}", self.interval_head))
     }
 }

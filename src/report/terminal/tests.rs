@@ -62,6 +62,18 @@ fn fits_a_narrow_screen() {
 }
 
 #[test]
+fn at_eighty_columns_each_rule_has_its_verdict_beside_it() {
+    let sample = sample::hostile();
+    let shown = screen(&sample.report(), 80, Detail::Normal);
+    sample::assert_snapshot("terminal-eighty", &shown);
+    assert!(shown.lines().map(width).max() <= Some(80), "{shown}");
+    let broken = shown
+        .lines()
+        .find(|line| line.starts_with("tier=enterprise"));
+    assert!(broken.is_some_and(|line| line.ends_with("fail")), "{shown}");
+}
+
+#[test]
 fn colour_adds_nothing_but_colour() {
     let sample = sample::hostile();
     let report = sample.report();
