@@ -274,7 +274,10 @@ impl Observer for Progress {
         match self.form {
             Form::None => {}
             Form::Bar => {
-                output::say_raw(&format!("\r\x1b[K{}", self.state(status)));
+                // A line that wraps could not be taken away again.
+                let state = self.state(status);
+                let state = text::shorten(&state, self.screen.width.saturating_sub(1));
+                output::say_raw(&format!("\r\x1b[K{state}"));
                 self.drawn = true;
                 if status.done == status.planned {
                     self.clear();
