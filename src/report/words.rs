@@ -170,14 +170,19 @@ fn allowance(rule: &RuleResult) -> Option<String> {
     ))
 }
 
-/// `weighted Holm over the 2 of 4 rules that could show a loss`, where there is more than one.
+/// `weighted Holm over the 2 of 4 rules that could show a loss`, where there is more than one; that
+/// nothing had to be corrected, where only one of them could.
 fn family(decision: &Decision) -> Option<String> {
     let family = decision.family;
-    let rules = (family.rules > 1).then(|| {
-        format!(
-            "weighted Holm over the {} of {} rules that could show a loss",
-            family.could_fail, family.rules
-        )
+    let rules = (family.rules > 1).then(|| match family.could_fail {
+        0 | 1 => format!(
+            "not corrected: at most 1 of {} rules could show a loss",
+            family.rules
+        ),
+        several => format!(
+            "weighted Holm over the {several} of {} rules that could show a loss",
+            family.rules
+        ),
     });
     let comparisons =
         (family.comparisons > 1).then(|| format!("Holm over {} comparisons", family.comparisons));
