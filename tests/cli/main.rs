@@ -30,6 +30,7 @@ mod drift;
 mod faults;
 mod http_form;
 mod first_use;
+mod guide;
 mod import;
 mod init;
 mod inspect;
