@@ -7,9 +7,9 @@ use super::scoring::{Seat, scorer_fault};
 use crate::chat::ErrorClass;
 use crate::provider::{Call, Subject, Version};
 use crate::record::event::TrialError;
-use crate::score::{self, Answer, Context, Score, ScorerSpec, Similar};
+use crate::score::{Score, ScorerSpec, Similar};
 
-/// The score of an answer by how near its embedding is to others.
+/// The score of an answer's text by how near its embedding is to others.
 ///
 /// # Errors
 /// When the model gives no embeddings.
@@ -17,15 +17,9 @@ pub async fn similar(
     seat: &Seat<'_>,
     spec: &ScorerSpec,
     similar: &Similar,
-    answer: &Answer<'_>,
-    context: &Context<'_>,
+    text: &str,
 ) -> Result<Score, NoAnswer> {
-    let text = match score::transformed(spec, answer, context) {
-        Ok(Ok(text)) => text,
-        Ok(Err(score)) => return Ok(score),
-        Err(error) => return Err(scorer_fault(&error)),
-    };
-    let asked = similar.ask(spec, &text, seat.case);
+    let asked = similar.ask(spec, text, seat.case);
     let mut request = match asked.map_err(|error| scorer_fault(&error))? {
         Ok(request) => request,
         Err(score) => return Ok(score),

@@ -13,7 +13,7 @@ use crate::score::judge::duel::{self, Side};
 use crate::score::judge::{
     Comparing, Duel, Scale, VerdictForm, expected_score, read_verdict, reply,
 };
-use crate::score::{self, Answer, Context, JudgeError, Panel, Question, Score, ScorerSpec, Step};
+use crate::score::{Answer, Context, JudgeError, Panel, Question, Score, ScorerSpec, Step};
 
 /// The name of the call that asks once more.
 const REPAIR: &str = "repair";
@@ -91,11 +91,11 @@ pub enum Contest {
     Without(Side, String),
 }
 
-/// The score of an answer by a panel: its members are asked one after the other, and one that gives
-/// no verdict is the panel's fault.
+/// The score of an answer after the panel's transforms: its members are asked one after the other,
+/// and one that gives no verdict is the panel's fault.
 ///
 /// # Errors
-/// When a member gives no verdict, or the answer can not be put before it.
+/// When a member gives no verdict.
 pub async fn panel(
     seat: &Seat<'_>,
     spec: &ScorerSpec,
@@ -103,20 +103,11 @@ pub async fn panel(
     answer: &Answer<'_>,
     context: &Context<'_>,
 ) -> Result<Score, NoAnswer> {
-    let text = match score::transformed(spec, answer, context) {
-        Ok(Ok(text)) => text,
-        Ok(Err(score)) => return Ok(score),
-        Err(error) => return Err(scorer_fault(&error)),
-    };
-    let answer = Answer {
-        text: &text,
-        ..*answer
-    };
     let mut ballots = Vec::with_capacity(panel.judges.len());
     for member in &panel.judges {
         let (name, own) = (spec.name.as_str(), member.name.as_str());
         let sitting = Sitting::new(seat, name, Some(own), &spec.member(own))?;
-        ballots.push(sitting.judge(member, &answer, context).await?);
+        ballots.push(sitting.judge(member, answer, context).await?);
     }
     Ok(panel.conclude(spec, &ballots))
 }

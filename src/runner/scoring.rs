@@ -74,10 +74,37 @@ async fn score_one(
             let scored = (seat.shared.job.scoring)(spec, answer, context);
             scored.map_err(|error| scorer_fault(&error))
         }
-        Kind::Exec(exec) => command(seat, spec, exec, answer, context).await,
-        Kind::Similar(similar) => embedding::similar(seat, spec, similar, answer, context).await,
         Kind::Judge(_) => judging::judge(seat, spec, answer, context).await,
-        Kind::Panel(panel) => judging::panel(seat, spec, panel, answer, context).await,
+        Kind::Exec(exec) => {
+            let ask = async |text: &str| command(seat, spec, exec, text, context).await;
+            on_text(spec, answer, context, ask).await
+        }
+        Kind::Similar(similar) => {
+            let ask = async |text: &str| embedding::similar(seat, spec, similar, text).await;
+            on_text(spec, answer, context, ask).await
+        }
+        Kind::Panel(panel) => {
+            let ask = async |text: &str| {
+                let answer = Answer { text, ..*answer };
+                judging::panel(seat, spec, panel, &answer, context).await
+            };
+            on_text(spec, answer, context, ask).await
+        }
+    }
+}
+
+/// Asks about the answer's text after the scorer's transforms; where one finds nothing there is
+/// nothing to ask.
+async fn on_text(
+    spec: &ScorerSpec,
+    answer: &Answer<'_>,
+    context: &Context<'_>,
+    ask: impl AsyncFnOnce(&str) -> Result<Score, NoAnswer>,
+) -> Result<Score, NoAnswer> {
+    match score::transformed(spec, answer, context) {
+        Ok(Ok(text)) => ask(&text).await,
+        Ok(Err(score)) => Ok(score),
+        Err(error) => Err(scorer_fault(&error)),
     }
 }
 
@@ -86,14 +113,9 @@ async fn command(
     seat: &Seat<'_>,
     spec: &ScorerSpec,
     exec: &ExecSpec,
-    answer: &Answer<'_>,
+    text: &str,
     context: &Context<'_>,
 ) -> Result<Score, NoAnswer> {
-    let text = match score::transformed(spec, answer, context) {
-        Ok(Ok(text)) => text,
-        Ok(Err(score)) => return Ok(score),
-        Err(error) => return Err(scorer_fault(&error)),
-    };
     let shared = seat.shared;
     // Nobody knows what a command does.
     if shared.options.offline {
@@ -105,7 +127,7 @@ async fn command(
     };
     let command = shared.job.commands.get(&exec.command);
     let command = command.ok_or_else(|| internal("the plan has no such command"))?;
-    let asked = command.ask(score::exec::message(&text, context));
+    let asked = command.ask(score::exec::message(text, context));
     let reply = tokio::time::timeout(shared.options.timeout, asked)
         .await
         .map_err(|_| fault(ErrorClass::Timeout, &"no reply in time"))?
