@@ -310,10 +310,10 @@ impl Amount {
     #[must_use]
     pub fn of(self, cell: &ArmCell) -> Option<f64> {
         match self {
-            Self::CostUsd => cell.cost_usd,
-            Self::LatencyMs => cell.latency_ms,
-            Self::InputTokens => cell.input_tokens,
-            Self::OutputTokens => cell.output_tokens,
+            Self::CostUsd => cell.cost_usd.get(),
+            Self::LatencyMs => cell.latency_ms.get(),
+            Self::InputTokens => cell.input_tokens.get(),
+            Self::OutputTokens => cell.output_tokens.get(),
         }
     }
 }

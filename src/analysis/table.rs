@@ -3,9 +3,11 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use crate::base::Fields;
 use crate::chat::AnswerFault;
-use crate::record::{Arm, Outcome, Run, Skip, TrialRecord};
+use crate::record::{Amount, Arm, Outcome, Run, Skip, TrialRecord};
 
 /// The planned cases with what is known of each side, in the dataset's order.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,17 +62,17 @@ pub struct ArmCell {
     /// The mean of the finished repeats' scores, 0 to 1.
     pub score: Option<f64>,
     /// The mean score of each scorer over the finished repeats, by index in the run's scorers.
-    pub scorer_scores: Box<[(u16, f64)]>,
+    pub scorer_scores: SmallVec<[(u16, f64); 1]>,
     /// Finished repeats with each fault of the answer, in the order of `AnswerFault::WORDS`.
     pub faults: [u32; 5],
-    /// Means over the repeats with an answer; `None` where one is unknown.
-    pub cost_usd: Option<f64>,
+    /// Mean cost over the repeats with an answer, in dollars; these four are unknown where one is.
+    pub cost_usd: Amount,
     /// Mean latency in milliseconds.
-    pub latency_ms: Option<f64>,
+    pub latency_ms: Amount,
     /// Mean tokens of the question.
-    pub input_tokens: Option<f64>,
+    pub input_tokens: Amount,
     /// Mean tokens of the answer.
-    pub output_tokens: Option<f64>,
+    pub output_tokens: Amount,
 }
 
 /// What became of a case from baseline to candidate.
@@ -378,11 +380,14 @@ fn is_finished(trial: &TrialRecord) -> bool {
     matches!(trial.outcome, Some(Outcome::Passed | Outcome::Failed))
 }
 
-/// The mean over the repeats with an answer; `None` without an answer, or where one is unknown.
-fn mean_known(trials: &[TrialRecord], value: impl Fn(&TrialRecord) -> Option<f64>) -> Option<f64> {
+/// The mean over the repeats with an answer; unknown without an answer, or where one is unknown.
+fn mean_known(trials: &[TrialRecord], value: impl Fn(&TrialRecord) -> Option<f64>) -> Amount {
     let mut mean = Mean::default();
     for trial in trials.iter().filter(|trial| trial.answer.answered) {
-        mean.add(value(trial)?);
+        let Some(known) = value(trial) else {
+            return Amount::default();
+        };
+        mean.add(known);
     }
-    mean.value()
+    mean.value().into()
 }

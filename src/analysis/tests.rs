@@ -121,7 +121,7 @@ fn answered(outcome: Outcome, score: f64, cost: Option<f64>) -> TrialRecord {
     };
     TrialRecord {
         outcome: Some(outcome),
-        scores: [summary(0), summary(1)].into(),
+        scores: [summary(0), summary(1)].as_slice().into(),
         finish: Some(Finish::Stop),
         usage: TrialUsage {
             input_tokens: Some(10).into(),
@@ -170,7 +170,7 @@ fn skipped(why: Skip) -> TrialRecord {
 fn refused() -> TrialRecord {
     TrialRecord {
         fault: Some(AnswerFault::Refused),
-        scores: Box::default(),
+        scores: smallvec::SmallVec::new(),
         ..failed()
     }
 }

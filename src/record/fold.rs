@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::event::{AttemptFinished, Event, Outcome, TrialFinished};
 use super::run::{CallRecord, JudgeCall, LogSpan, Run, ScoreSummary, TrialRecord};
 use super::{RunHeader, TrialId};
@@ -159,7 +161,7 @@ impl Fold {
     }
 
     fn trial_finished(&mut self, result: &TrialFinished, span: LogSpan) {
-        let mut scores = Vec::with_capacity(result.scores.len());
+        let mut scores = SmallVec::with_capacity(result.scores.len());
         if matches!(result.outcome, Outcome::Passed | Outcome::Failed) {
             for score in &result.scores {
                 let scorer = self.scorer(&score.scorer);
@@ -177,7 +179,7 @@ impl Fold {
             record.fault = result.fault;
             record.skipped = result.skipped;
             record.error = result.error.clone().map(Box::new);
-            record.scores = scores.into();
+            record.scores = scores;
             record.result_at = Some(span);
         }
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::event::{BatchSubmitted, TrialError};
 use super::{Amount, Arm, Count, FinishReason, Outcome, RunHeader, Skip, TrialId};
 use crate::base::Timestamp;
@@ -121,7 +123,7 @@ pub struct TrialRecord {
     /// The fault that made it errored.
     pub error: Option<Box<TrialError>>,
     /// The scores.
-    pub scores: Box<[ScoreSummary]>,
+    pub scores: SmallVec<[ScoreSummary; 1]>,
     /// Why the model stopped, where it answered.
     pub finish: Option<Finish>,
     /// Tokens of the answer.

@@ -12,7 +12,7 @@ use super::rules::missing::look;
 use super::rules::scenario::Ground;
 use super::several::Among;
 use crate::analysis::{ArmCell, CaseTable, PairState, Pairing};
-use crate::record::{Arm, FinishReason, Run};
+use crate::record::{Amount, Arm, FinishReason, Run};
 
 /// What a decision needs to know of a run besides its results.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -247,7 +247,7 @@ fn check_cell(cell: &ArmCell) -> Result<(), &'static str> {
         cell.input_tokens,
         cell.output_tokens,
     ];
-    if amounts.into_iter().all(amount) {
+    if amounts.into_iter().map(Amount::get).all(amount) {
         Ok(())
     } else {
         Err("an amount is negative or no number")

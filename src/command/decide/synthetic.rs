@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use smallvec::smallvec;
 
 use super::matched::{Matched, Pair};
 use super::row::Row;
@@ -215,13 +216,13 @@ fn trial(row: &Row) -> TrialRecord {
         ..CallRecord::default()
     };
     if let Some(score) = row.score {
-        record.scores = Box::new([ScoreSummary {
+        record.scores = smallvec![ScoreSummary {
             scorer: 0,
             pass,
             position: None,
             gating: true,
             score,
-        }]);
+        }];
     }
     record
 }

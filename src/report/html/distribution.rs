@@ -26,12 +26,12 @@ struct Amount {
 const AMOUNTS: [Amount; 2] = [
     Amount {
         name: "Latency of a case",
-        of: |cell| cell.latency_ms,
+        of: |cell| cell.latency_ms.get(),
         write: |value| number::millis(Some(value)),
     },
     Amount {
         name: "Cost of a case",
-        of: |cell| cell.cost_usd,
+        of: |cell| cell.cost_usd.get(),
         write: |value| format!("{value:.5} USD"),
     },
 ];

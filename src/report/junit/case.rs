@@ -174,7 +174,7 @@ fn properties(suite: &SuiteReport<'_>, row: &CaseRow<'_>) -> Vec<(String, Option
             properties.push((format!("gate.score.{name}"), Some(score.to_string())));
         }
     }
-    let cost = row.candidate.cost_usd.map(|cost| cost.to_string());
+    let cost = row.candidate.cost_usd.get().map(|cost| cost.to_string());
     properties.push(("gate.cost_usd".to_owned(), cost));
     properties
 }

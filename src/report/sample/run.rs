@@ -239,7 +239,7 @@ fn cell(run: &Run, case: usize, arm: Arm) -> ArmCell {
         }
     }
     cell.score = cell.pass_share();
-    cell.cost_usd = Some(0.000_25);
+    cell.cost_usd = Some(0.000_25).into();
     cell
 }
 

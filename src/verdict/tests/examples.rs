@@ -105,8 +105,8 @@ fn the_family_of_worked_example_9() {
     let mut rows = tiers();
     // A cost ratio whose t-test has p = .03 or so: what matters is that it is in the family.
     for (index, row) in rows.iter_mut().enumerate() {
-        row.baseline.cost_usd = Some(1.0);
-        row.candidate.cost_usd = Some(if index % 2 == 0 { 1.2 } else { 0.85 });
+        row.baseline.cost_usd = Some(1.0).into();
+        row.candidate.cost_usd = Some(if index % 2 == 0 { 1.2 } else { 0.85 }).into();
     }
     let yaml = "segments: { mode: gate }\nmetrics: [{ metric: cost_usd, max_ratio: 1.10 }]";
     let decision = compare(&rows, &policy(yaml));

@@ -1,5 +1,7 @@
 //! Scores, shares of faults and amounts as gating metrics.
 
+use smallvec::SmallVec;
+
 use super::*;
 use crate::verdict::{RuleVerdict, Verdict};
 
@@ -13,8 +15,8 @@ fn with_cost(ratio: f64) -> Vec<Row> {
             (&mut row.baseline, base),
             (&mut row.candidate, base * ratio * noise),
         ] {
-            cell.cost_usd = Some(value);
-            cell.latency_ms = Some(100.0 * value);
+            cell.cost_usd = Some(value).into();
+            cell.latency_ms = Some(100.0 * value).into();
         }
     }
     rows
@@ -59,10 +61,10 @@ fn an_amount_over_its_limit_fails_the_gate() {
 fn unknown_amounts_leave_a_metric_undecided() {
     let mut rows = with_cost(1.0);
     for row in rows.iter_mut().take(5) {
-        row.candidate.cost_usd = None;
+        row.candidate.cost_usd = None.into();
     }
     assert_eq!(compare(&rows, &policy(COST)).verdict, Verdict::Pass);
-    rows[5].candidate.cost_usd = Some(0.0);
+    rows[5].candidate.cost_usd = Some(0.0).into();
     let decision = compare(&rows, &policy(COST));
     assert_eq!(
         (decision.verdict, decision.reason.as_str()),
@@ -109,8 +111,8 @@ fn with_scores(drop: f64) -> Vec<Row> {
     for (index, row) in rows.iter_mut().enumerate() {
         let base = 0.5 + 0.04 * f64::from(u32::try_from(index % 10).unwrap());
         let noise = 0.01 * (f64::from(u32::try_from(index % 5).unwrap()) - 2.0);
-        row.baseline.scorer_scores = [(1, base)].into();
-        row.candidate.scorer_scores = [(1, base - drop + noise)].into();
+        row.baseline.scorer_scores = [(1, base)].as_slice().into();
+        row.candidate.scorer_scores = [(1, base - drop + noise)].as_slice().into();
     }
     rows
 }
@@ -144,7 +146,7 @@ fn a_score_missing_on_one_side_too_often_is_undecided() {
     let polite = policy("metrics: [{ metric: score.polite, margin: 0.03 }]");
     let mut rows = with_scores(0.0);
     for row in rows.iter_mut().take(6) {
-        row.candidate.scorer_scores = [].into();
+        row.candidate.scorer_scores = SmallVec::new();
     }
     let decision = compare(&rows, &polite);
     assert_eq!(
