@@ -113,7 +113,8 @@ pub fn canonical_json(value: &Value) -> String {
     text
 }
 
-fn push_canonical(value: &Value, text: &mut String) {
+/// Appends the canonical JSON of a value, as [`canonical_json`].
+pub fn push_canonical(value: &Value, text: &mut String) {
     match value {
         Value::Null => text.push_str("null"),
         Value::Bool(true) => text.push_str("true"),
@@ -123,7 +124,7 @@ fn push_canonical(value: &Value, text: &mut String) {
             Some(integer) => drop(write!(text, "{integer}")),
             None => push_by_library(value, text),
         },
-        Value::String(string) => push_string(string, text),
+        Value::String(string) => push_text(string, text),
         Value::Array(items) => {
             text.push('[');
             for (index, item) in items.iter().enumerate() {
@@ -142,7 +143,7 @@ fn push_canonical(value: &Value, text: &mut String) {
                 if index > 0 {
                     text.push(',');
                 }
-                push_string(key, text);
+                push_text(key, text);
                 text.push(':');
                 push_canonical(item, text);
             }
@@ -152,12 +153,11 @@ fn push_canonical(value: &Value, text: &mut String) {
     }
 }
 
-/// Text needs escapes only for quotes, backslashes and control characters.
-fn push_string(string: &str, text: &mut String) {
-    if string
-        .bytes()
-        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-    {
+/// Appends a text as JSON: it needs escapes only for quotes, backslashes and control characters.
+pub fn push_text(string: &str, text: &mut String) {
+    let escaped = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
+    // Counted to the end, so that many bytes are looked at in one step.
+    if string.bytes().filter(escaped).count() > 0 {
         // Text can always be written as JSON.
         text.push_str(&serde_json::to_string(string).unwrap_or_default());
     } else {

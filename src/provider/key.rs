@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::call::Encoded;
 use crate::base::Digest;
-use crate::base::digest::canonical_json;
+use crate::base::digest::{push_canonical, push_text};
 use crate::chat::ProviderKind;
 use crate::http::Header;
 
@@ -35,6 +35,8 @@ enum Body {
 }
 
 const BODY_KEY: &str = "{\"body\":";
+/// What most requests take, in bytes.
+const USUAL_LENGTH: usize = 1024;
 
 impl Wire {
     /// The canonical JSON that the key is the digest of: the cache keeps it beside the answer.
@@ -63,25 +65,28 @@ impl Wire {
 /// the suite says how the reply is read.
 #[must_use]
 pub fn wire(encoded: &Encoded, provider: ProviderKind, repeat: u32) -> Wire {
-    let body = canonical_json(&encoded.body);
+    let mut headers: Vec<&Header> = encoded.headers.iter().collect();
+    headers.sort();
+    let mut request = String::with_capacity(USUAL_LENGTH);
+    request.push_str(BODY_KEY);
+    push_canonical(&encoded.body, &mut request);
     let sent = match &encoded.body {
         Value::Null => Body::Text(String::new()),
         Value::String(text) => Body::Text(text.clone()),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Body::Json(body.len())
+            Body::Json(request.len() - BODY_KEY.len())
         }
     };
-    let mut headers: Vec<&Header> = encoded.headers.iter().collect();
-    headers.sort();
-    let mut request = String::with_capacity(body.len() + 256);
-    request.push_str(BODY_KEY);
-    request.push_str(&body);
     request.push_str(",\"headers\":{");
     for (index, (name, value)) in headers.into_iter().enumerate() {
-        let comma = if index == 0 { "" } else { "," };
-        // Writing to a `String` can not fail.
-        let _ = write!(request, "{comma}{}:{}", json_text(name), json_text(value));
+        if index > 0 {
+            request.push(',');
+        }
+        push_text(name, &mut request);
+        request.push(':');
+        push_text(value, &mut request);
     }
+    // Writing to a `String` can not fail.
     let _ = write!(
         request,
         "}},\"method\":\"{}\",\"protocol\":{PROTOCOL_VERSION},\"provider\":\"{}\"",
@@ -89,22 +94,17 @@ pub fn wire(encoded: &Encoded, provider: ProviderKind, repeat: u32) -> Wire {
         provider.as_str(),
     );
     if !encoded.reading.is_null() {
-        let _ = write!(request, ",\"reading\":{}", canonical_json(&encoded.reading));
+        request.push_str(",\"reading\":");
+        push_canonical(&encoded.reading, &mut request);
     }
-    let _ = write!(
-        request,
-        ",\"repeat\":{repeat},\"url\":{}}}",
-        json_text(&encoded.url),
-    );
+    let _ = write!(request, ",\"repeat\":{repeat},\"url\":");
+    push_text(&encoded.url, &mut request);
+    request.push('}');
     Wire {
         key: Digest::of_bytes(request.as_bytes()),
         request,
         body: sent,
     }
-}
-
-fn json_text(text: &str) -> String {
-    canonical_json(&text.into())
 }
 
 #[cfg(test)]

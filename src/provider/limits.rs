@@ -14,6 +14,10 @@ const LONGEST: Duration = Duration::from_mins(2);
 /// How long nothing should be sent, where an allowance is used up.
 #[must_use]
 pub fn hold(reply: &Reply) -> Option<Duration> {
+    let mut names = reply.headers.iter().map(|(name, _)| name);
+    if !names.any(|name| name.contains("ratelimit")) {
+        return None;
+    }
     let openai = OPENAI.iter().filter_map(|kind| {
         is_used_up(reply, &format!("x-ratelimit-remaining-{kind}"))?;
         go_duration(reply.header(&format!("x-ratelimit-reset-{kind}"))?)
