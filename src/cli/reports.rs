@@ -100,9 +100,7 @@ fn write_files(report: &Report<'_>, project: &Project, files: &Files, base: &Utf
     let mut written = Written::default();
     let options = junit_options(&settings.junit_profile, &settings.junit_cases);
     for path in &files.junit {
-        put(path, base, &mut written, |out| {
-            junit::write(report, options, out)
-        });
+        put_junit(path, base, &mut written, (report, options));
     }
     for path in &files.json {
         put(path, base, &mut written, |out| json::write(report, out));
@@ -235,6 +233,27 @@ impl Files {
             markdown: first(&self.markdown),
         }
     }
+}
+
+/// Writes a JUnit file in one go, and only where it turns out too large once more, measured.
+fn put_junit(
+    path: &str,
+    base: &Utf8Path,
+    written: &mut Written,
+    (report, options): (&Report<'_>, Options),
+) {
+    let full = base.join(path);
+    if path != "-" && fs::appears_whole(&full) {
+        let whole = fs::write_with(&full, |out| junit::write_whole(report, options, out));
+        let too_large = |error: &io::Error| error.kind() == io::ErrorKind::FileTooLarge;
+        if !whole.as_ref().is_err_and(too_large) {
+            written.note(path, whole);
+            return;
+        }
+    }
+    put(path, base, written, |out| {
+        junit::write(report, options, out)
+    });
 }
 
 fn put(

@@ -82,7 +82,20 @@ impl Level {
     }
 }
 
-/// Writes the file.
+/// Writes the file with everything in it, as nearly every file is.
+///
+/// # Errors
+/// Those of the writer, and [`io::ErrorKind::FileTooLarge`] after a part has been written, where
+/// readers would not take the whole.
+pub fn write_whole(report: &Report<'_>, options: Options, into: &mut dyn Write) -> io::Result<()> {
+    let mut bounded = Bounded {
+        left: FILE_LIMIT,
+        into,
+    };
+    File::new(report, options, Level::Full).write(&mut bounded)
+}
+
+/// Writes the file with as much as readers take; what that is has to be measured first.
 ///
 /// # Errors
 /// Those of the writer.
@@ -97,27 +110,34 @@ fn write_within(
     into: &mut dyn Write,
 ) -> io::Result<()> {
     let fits = |level: &Level| {
-        let mut meter = Meter { left: limit };
-        File::new(report, options, *level).write(&mut meter).is_ok()
+        let mut measured = Bounded {
+            left: limit,
+            into: &mut io::sink(),
+        };
+        let file = File::new(report, options, *level);
+        file.write(&mut measured).is_ok()
     };
     let level = Level::ALL.into_iter().find(fits);
     File::new(report, options, level.unwrap_or(Level::WithoutCases)).write(into)
 }
 
-/// Takes so many bytes and keeps none; refuses more.
-struct Meter {
+/// Takes so many bytes, and refuses more.
+struct Bounded<'a> {
     left: u64,
+    into: &'a mut dyn Write,
 }
 
-impl Write for Meter {
+impl Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let left = self.left.checked_sub(bytes.len() as u64);
-        self.left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        let left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        self.into.write_all(bytes)?;
+        self.left = left;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.into.flush()
     }
 }
 

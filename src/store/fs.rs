@@ -326,6 +326,13 @@ pub fn append(path: &Utf8Path, bytes: &[u8]) -> Result<(), FsError> {
 /// How much of a report is gathered before it is handed to the operating system.
 const BUFFER: usize = 1 << 16;
 
+/// Whether an output file of this path appears whole or not at all: a pipe or a device takes each
+/// byte as it comes.
+#[must_use]
+pub fn appears_whole(path: &Utf8Path) -> bool {
+    std::fs::metadata(path).map_or(true, |found| found.is_file())
+}
+
 /// Writes an output file piece by piece. A regular file appears whole or not at all; a pipe or a
 /// device is written to as it is.
 ///
@@ -335,8 +342,7 @@ pub fn write_with(
     path: &Utf8Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    let special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
-    if special {
+    if !appears_whole(path) {
         let file = OpenOptions::new().write(true).open(path)?;
         let mut output = io::BufWriter::with_capacity(BUFFER, file);
         write(&mut output)?;
