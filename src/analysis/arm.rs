@@ -123,7 +123,7 @@ impl ArmSummary {
             for trial in run.repeats(case, arm) {
                 summary.count(trial);
                 if trial.answer.answered {
-                    summary.add_answer(trial);
+                    summary.add_answer(trial, run.finish_of(trial));
                     latencies.extend(trial.latency_ms.get());
                 }
             }
@@ -158,7 +158,7 @@ impl ArmSummary {
         }
     }
 
-    fn add_answer(&mut self, trial: &TrialRecord) {
+    fn add_answer(&mut self, trial: &TrialRecord, finish: Option<&str>) {
         let add = |sum: Option<u64>, count: Option<u64>| Some(sum?.saturating_add(count?));
         self.usage = UsageSummary {
             input_tokens: add(self.usage.input_tokens, trial.usage.input_tokens.get()),
@@ -172,9 +172,8 @@ impl ArmSummary {
             .cost_usd
             .zip(trial.answer.cost_usd.get())
             .map(|(sum, cost)| sum + cost);
-        if let Some(finish) = &trial.finish {
-            let word = finish.as_str().to_owned();
-            *self.finish_reasons.entry(word).or_default() += 1;
+        if let Some(word) = finish {
+            *self.finish_reasons.entry(word.to_owned()).or_default() += 1;
         }
     }
 }

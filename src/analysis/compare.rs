@@ -253,9 +253,7 @@ impl Pairs {
             if let Some(cell) = cell {
                 let finished = cell.finished();
                 let passed = match measure {
-                    Measure::NoFault(fault) => {
-                        finished.saturating_sub(cell.faults.get(fault).copied().unwrap_or(0))
-                    }
+                    Measure::NoFault(fault) => finished.saturating_sub(faults_of(cell, fault)),
                     Measure::Pass | Measure::Score | Measure::Scorer(_) => cell.passed,
                 };
                 tally.0 += u64::from(passed);
@@ -365,6 +363,11 @@ fn pair_value(row: &CaseRow<'_>, measure: Measure, fill: Fill) -> Value {
     }
 }
 
+/// Finished repeats with a fault of the answer, by its place in `AnswerFault::WORDS`.
+fn faults_of(cell: &ArmCell, fault: usize) -> u32 {
+    cell.faults.get(fault).map_or(0, |count| u32::from(*count))
+}
+
 /// The mean of a measure over the finished repeats of a case-arm.
 fn known_value(cell: &ArmCell, measure: Measure) -> Option<f64> {
     let finished = f64::from(cell.finished());
@@ -382,7 +385,7 @@ fn known_value(cell: &ArmCell, measure: Measure) -> Option<f64> {
             found.map(|(_, score)| *score)
         }
         Measure::NoFault(fault) => {
-            let faults = cell.faults.get(fault).copied().unwrap_or(0);
+            let faults = faults_of(cell, fault);
             Some(1.0 - f64::from(faults.min(cell.finished())) / finished)
         }
     }

@@ -64,7 +64,7 @@ pub struct ArmCell {
     /// The mean score of each scorer over the finished repeats, by index in the run's scorers.
     pub scorer_scores: SmallVec<[(u16, f64); 1]>,
     /// Finished repeats with each fault of the answer, in the order of `AnswerFault::WORDS`.
-    pub faults: [u32; 5],
+    pub faults: [u16; 5],
     /// Mean cost over the repeats with an answer, in dollars; these four are unknown where one is.
     pub cost_usd: Amount,
     /// Mean latency in milliseconds.
@@ -250,7 +250,7 @@ impl ArmCell {
     fn count_fault(&mut self, fault: AnswerFault) {
         let words = AnswerFault::WORDS.iter();
         for ((_, word), count) in words.zip(&mut self.faults) {
-            *count += u32::from(*word == fault);
+            *count = count.saturating_add(u16::from(*word == fault));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::base::{CaseId, Digest, Fields, RunId, Timestamp};
-use crate::chat::{AnswerFault, ErrorClass, Finish};
+use crate::chat::{AnswerFault, ErrorClass};
 use crate::dataset::Case;
 use crate::record::event::TrialError;
 use crate::record::run::ScoreSummary;
@@ -84,7 +84,7 @@ fn case(id: &str) -> Case {
         cluster: None,
         scorers: Box::default(),
         note: None,
-        explicit_defaults: Box::default(),
+        explicit_defaults: crate::dataset::case::ExplicitDefaults::default(),
     }
 }
 
@@ -99,6 +99,7 @@ fn run(repeat: u32, cases: &[&str], trials: Vec<TrialRecord>) -> Run {
             .map(|s| s.name.as_str().into())
             .collect(),
         header,
+        finishes: vec!["stop".into()],
         cases: Arc::new(cases.iter().map(|id| case(id)).collect()),
         trials,
         served: BTreeMap::new(),
@@ -122,7 +123,7 @@ fn answered(outcome: Outcome, score: f64, cost: Option<f64>) -> TrialRecord {
     TrialRecord {
         outcome: Some(outcome),
         scores: [summary(0), summary(1)].as_slice().into(),
-        finish: Some(Finish::Stop),
+        finish: Some(0),
         usage: TrialUsage {
             input_tokens: Some(10).into(),
             output_tokens: Some(2).into(),

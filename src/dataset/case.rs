@@ -32,7 +32,29 @@ pub struct Case {
     /// A remark for people; not part of the digest.
     pub note: Option<Box<str>>,
     /// Keys that were written with an empty value or `false`: the digest keeps them as written.
-    pub explicit_defaults: Box<[&'static str]>,
+    pub explicit_defaults: ExplicitDefaults,
+}
+
+/// Keys of a case that were written with the value that they have when they are absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExplicitDefaults(u8);
+
+impl ExplicitDefaults {
+    const KEYS: [&'static str; 5] = ["vars", "segment", "tags", "must_pass", "scorers"];
+
+    /// Adds a key; one that has no such value is not kept.
+    pub fn insert(&mut self, key: &str) {
+        if let Some(index) = Self::KEYS.iter().position(|known| *known == key) {
+            self.0 |= 1 << index;
+        }
+    }
+
+    /// The keys.
+    pub fn keys(self) -> impl Iterator<Item = &'static str> {
+        let keys = Self::KEYS.into_iter().enumerate();
+        keys.filter(move |(index, _)| self.0 & (1 << index) != 0)
+            .map(|(_, key)| key)
+    }
 }
 
 impl Case {
@@ -46,13 +68,13 @@ impl Case {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
-        for key in &self.explicit_defaults {
-            let default = match *key {
+        for key in self.explicit_defaults.keys() {
+            let default = match key {
                 "must_pass" => json!(false),
                 "tags" | "scorers" => json!([]),
                 _ => json!({}),
             };
-            object.insert((*key).to_owned(), default);
+            object.insert(key.to_owned(), default);
         }
         object.insert("id".to_owned(), json!(self.id));
         if !self.vars.is_empty() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Case;
+use super::case::ExplicitDefaults;
 use crate::base::decode::{Reader, Table};
 use crate::base::{
     self, CaseId, Diagnostic, Diagnostics, Fields, Node, Source, Span, json, text, yaml,
@@ -211,7 +212,7 @@ pub fn decode_case(
     let id = table
         .require(reader, "id")
         .and_then(|node| reader.nonempty(node, "`id`"));
-    let mut explicit = Vec::new();
+    let mut explicit = ExplicitDefaults::default();
     let vars = table.get("vars").map_or_else(
         || Some(Fields::default()),
         |node| decode_vars(reader, node, keys, &mut explicit),
@@ -258,7 +259,7 @@ pub fn decode_case(
         cluster: cluster.map(Into::into),
         scorers: scorers.unwrap_or_default().into(),
         note: note.map(Into::into),
-        explicit_defaults: explicit.into(),
+        explicit_defaults: explicit,
     })
 }
 
@@ -266,7 +267,7 @@ pub fn decode_case(
 fn decode_standing(
     reader: &mut Reader<'_>,
     table: &mut Table<'_>,
-    explicit: &mut Vec<&'static str>,
+    explicit: &mut ExplicitDefaults,
 ) -> (bool, bool) {
     let must_pass = table.get("must_pass").and_then(|node| {
         let must_pass = reader.boolean(node, "`must_pass`")?;
@@ -283,7 +284,7 @@ fn decode_vars(
     reader: &mut Reader<'_>,
     node: &Node,
     keys: &mut Keys,
-    explicit: &mut Vec<&'static str>,
+    explicit: &mut ExplicitDefaults,
 ) -> Option<Fields<Value>> {
     let entries = reader.map(node, "`vars`")?;
     note_default(explicit, "vars", entries.is_empty());
@@ -293,9 +294,9 @@ fn decode_vars(
     Some(Fields::new(pairs.collect()))
 }
 
-fn note_default(explicit: &mut Vec<&'static str>, key: &'static str, is_default: bool) {
+fn note_default(explicit: &mut ExplicitDefaults, key: &'static str, is_default: bool) {
     if is_default {
-        explicit.push(key);
+        explicit.insert(key);
     }
 }
 
@@ -303,7 +304,7 @@ fn decode_segment(
     reader: &mut Reader<'_>,
     node: &Node,
     keys: &mut Keys,
-    explicit: &mut Vec<&'static str>,
+    explicit: &mut ExplicitDefaults,
 ) -> Option<Fields<Box<str>>> {
     let entries = reader.map(node, "`segment`")?;
     note_default(explicit, "segment", entries.is_empty());

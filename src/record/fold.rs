@@ -44,6 +44,7 @@ impl Fold {
             header,
             cases,
             scorers,
+            finishes: Vec::new(),
             trials: vec![TrialRecord::default(); trials],
             served,
             judges_served: Vec::new(),
@@ -153,8 +154,10 @@ impl Fold {
             self.run.served.entry(attempt.trial.arm).or_default(),
             served,
         );
+        let finish = attempt.finish.as_ref();
+        let finish = finish.map(|finish| index_of(&mut self.run.finishes, finish.as_str()));
         if let Some(record) = self.record(attempt.trial) {
-            record.finish.clone_from(&attempt.finish);
+            record.finish = finish;
             record.usage = attempt.usage.into();
             record.latency_ms = attempt.latency_ms.into();
         }
@@ -226,6 +229,16 @@ impl Fold {
         self.scorer_index.insert(name.to_owned(), index);
         index
     }
+}
+
+/// The place of a word in a list, where it is put if it is new.
+fn index_of(words: &mut Vec<Arc<str>>, word: &str) -> u16 {
+    let known = words.iter().position(|known| known.as_ref() == word);
+    let index = known.unwrap_or_else(|| {
+        words.push(word.into());
+        words.len() - 1
+    });
+    u16::try_from(index).unwrap_or(u16::MAX)
 }
 
 fn push_new(list: &mut Vec<String>, item: Option<String>) {

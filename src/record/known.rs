@@ -1,22 +1,22 @@
 //! Numbers that may be unknown, in no more space than the number takes: a run keeps several of them
 //! for each of its trials.
 
-/// A count that may be unknown.
+/// A count that may be unknown, as one is that no call can reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count(u64);
+pub struct Count(u32);
 
 /// An amount that may be unknown.
 #[derive(Debug, Clone, Copy)]
 pub struct Amount(f64);
 
 /// Stands for an unknown count; no call has so many tokens.
-const UNKNOWN: u64 = u64::MAX;
+const UNKNOWN: u32 = u32::MAX;
 
 impl Count {
     /// The count, where it is known.
     #[must_use]
     pub fn get(self) -> Option<u64> {
-        (self.0 != UNKNOWN).then_some(self.0)
+        (self.0 != UNKNOWN).then_some(u64::from(self.0))
     }
 }
 
@@ -28,6 +28,7 @@ impl Default for Count {
 
 impl From<Option<u64>> for Count {
     fn from(count: Option<u64>) -> Self {
+        let count = count.and_then(|count| u32::try_from(count).ok());
         Self(count.unwrap_or(UNKNOWN))
     }
 }
@@ -64,9 +65,10 @@ mod tests {
 
     #[test]
     fn what_is_known_comes_back_and_what_is_not_does_not() {
-        for count in [None, Some(0), Some(7), Some(u64::MAX - 1)] {
+        for count in [None, Some(0), Some(7), Some(4_294_967_294)] {
             assert_eq!(Count::from(count).get(), count);
         }
+        assert_eq!(Count::from(Some(u64::from(u32::MAX))).get(), None);
         for amount in [None, Some(0.0), Some(-1.5), Some(f64::MAX)] {
             assert_eq!(Amount::from(amount).get(), amount);
         }

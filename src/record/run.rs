@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::event::{BatchSubmitted, TrialError};
 use super::{Amount, Arm, Count, FinishReason, Outcome, RunHeader, Skip, TrialId};
 use crate::base::Timestamp;
-use crate::chat::{AnswerFault, Finish, Usage};
+use crate::chat::{AnswerFault, Usage};
 use crate::dataset::Case;
 use crate::score::judge::Position;
 
@@ -124,8 +124,8 @@ pub struct TrialRecord {
     pub error: Option<Box<TrialError>>,
     /// The scores.
     pub scores: SmallVec<[ScoreSummary; 1]>,
-    /// Why the model stopped, where it answered.
-    pub finish: Option<Finish>,
+    /// Why the model stopped, where it answered: the index of the word in [`Run::finishes`].
+    pub finish: Option<u16>,
     /// Tokens of the answer.
     pub usage: TrialUsage,
     /// How long the answer took.
@@ -193,6 +193,8 @@ pub struct Run {
     pub cases: Arc<Vec<Case>>,
     /// The names of all scorers met, the suite's first.
     pub scorers: Vec<Arc<str>>,
+    /// The words for why models stopped, in the order in which they were met.
+    pub finishes: Vec<Arc<str>>,
     /// The trials by [`Run::index`].
     pub trials: Vec<TrialRecord>,
     /// The models that answered, by their own word, with their backend configurations, by arm.
@@ -246,6 +248,13 @@ impl Run {
         range
             .and_then(|range| self.trials.get(range))
             .unwrap_or_default()
+    }
+
+    /// The word for why the model stopped, where it answered.
+    #[must_use]
+    pub fn finish_of(&self, trial: &TrialRecord) -> Option<&str> {
+        let word = self.finishes.get(usize::from(trial.finish?))?;
+        Some(word)
     }
 
     /// The cases that have a say in the gate, with their indices.

@@ -55,7 +55,7 @@ pub fn case(vector: &Value) -> Case {
         cluster: None,
         scorers: Box::default(),
         note: None,
-        explicit_defaults: Box::default(),
+        explicit_defaults: crate::dataset::case::ExplicitDefaults::default(),
     }
 }
 

@@ -150,7 +150,7 @@ fn case(example: &Example) -> Case {
         cluster: None,
         scorers: Box::default(),
         note: None,
-        explicit_defaults: Box::default(),
+        explicit_defaults: crate::dataset::case::ExplicitDefaults::default(),
     }
 }
 

@@ -101,7 +101,7 @@ fn case(pair: &Pair, keys: &mut HashMap<String, Arc<str>>) -> Case {
         cluster: rows(pair).find_map(|row| row.cluster.as_deref().map(Into::into)),
         scorers: Box::default(),
         note: None,
-        explicit_defaults: Box::default(),
+        explicit_defaults: crate::dataset::case::ExplicitDefaults::default(),
     }
 }
 

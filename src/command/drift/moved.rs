@@ -103,11 +103,7 @@ fn shapes(suite: &SuiteRun, arm: Arm) -> Vec<AnswerShape> {
             AnswerShape {
                 label: AnswerShape::label_of(&text),
                 chars: text.chars().count(),
-                finish: trial
-                    .finish
-                    .as_ref()
-                    .map_or("unknown", |finish| finish.as_str())
-                    .to_owned(),
+                finish: run.finish_of(trial).unwrap_or("unknown").to_owned(),
                 refused: trial.fault == Some(crate::chat::AnswerFault::Refused),
                 output_tokens: trial.usage.output_tokens.get().map(|tokens| tokens as f64),
                 latency_ms: trial.latency_ms.get(),

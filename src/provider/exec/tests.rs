@@ -38,7 +38,7 @@ fn case() -> Case {
         cluster: None,
         scorers: Box::default(),
         note: None,
-        explicit_defaults: Box::default(),
+        explicit_defaults: crate::dataset::case::ExplicitDefaults::default(),
     }
 }
 

@@ -29,7 +29,7 @@ fn case(id: &str, expected: Value, vars: &Value) -> Case {
         cluster: None,
         scorers: Box::default(),
         note: None,
-        explicit_defaults: Box::default(),
+        explicit_defaults: crate::dataset::case::ExplicitDefaults::default(),
     }
 }
 

@@ -50,7 +50,7 @@ fn ask(
         cluster: None,
         scorers: Box::default(),
         note: None,
-        explicit_defaults: Box::default(),
+        explicit_defaults: crate::dataset::case::ExplicitDefaults::default(),
     };
     let request = Request {
         messages: vec![Message::new(Role::User, "u")],

@@ -391,7 +391,7 @@ fn inputs(case: &Case, limit: usize) -> Vec<(String, String)> {
     .collect()
 }
 
-fn trial<'a>(suite: &SuiteReport<'_>, record: &'a TrialRecord, limit: usize) -> Trial<'a> {
+fn trial<'a>(suite: &'a SuiteReport<'_>, record: &TrialRecord, limit: usize) -> Trial<'a> {
     let cut = |text: &str| shown(&cut_middle(text, limit));
     let outcome = record.outcome.unwrap_or(Outcome::Skipped);
     let answer = if limit > 0 {
@@ -427,11 +427,7 @@ fn trial<'a>(suite: &SuiteReport<'_>, record: &'a TrialRecord, limit: usize) -> 
         scores: scores(suite, record, limit),
         ms: record.latency_ms.get(),
         usd: record.answer.cost_usd.get(),
-        finish: record
-            .finish
-            .as_ref()
-            .map(crate::chat::Finish::as_str)
-            .filter(|finish| *finish != "stop"),
+        finish: suite.run.finish_of(record).filter(|word| *word != "stop"),
         cached: record.answer.cached,
     }
 }

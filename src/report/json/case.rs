@@ -139,10 +139,7 @@ fn trial(suite: &SuiteReport<'_>, record: &TrialRecord, repeat: usize) -> Trial 
         scores: scores(suite, record),
         latency_ms: record.latency_ms.get(),
         cost_usd: record.answer.cost_usd.get(),
-        finish_reason: record
-            .finish
-            .as_ref()
-            .map(|finish| finish.as_str().to_owned()),
+        finish_reason: suite.run.finish_of(record).map(str::to_owned),
         attempts: record.answer.sends,
         cached: record.answer.cached,
         fault: record.fault.map(crate::chat::AnswerFault::as_str),

@@ -41,7 +41,7 @@ pub fn case(id: &str, line: u32, tier: Option<&str>, ticket: &str) -> Case {
         cluster: None,
         scorers: Box::default(),
         note: None,
-        explicit_defaults: Box::default(),
+        explicit_defaults: crate::dataset::case::ExplicitDefaults::default(),
     }
 }
 
