@@ -1,6 +1,6 @@
 //! Carrying out a prepared run and deciding on it; `gate run` is the one with a single arm.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::mpsc;
@@ -21,6 +21,7 @@ use crate::plan::Shard;
 use crate::record::{Arm, Event, Fold, Run, RunHeader};
 use crate::registry::reference::VersionRef;
 use crate::report::content::SuiteNote;
+use crate::report::number;
 use crate::runner::{self, Interrupt, Observer, RunOptions};
 use crate::store::cache::{CacheMode, CacheReader, CacheWriter};
 use crate::store::runs::{LoadedRun, LogTexts, RunLog};
@@ -370,6 +371,7 @@ pub async fn carry_out(
         cache_writer: CacheWriter::new(&project.state, mode, header.run_id.as_str()),
     };
     let options = run_options(project, header.seed);
+    let before = unconfirmed_usd(project);
     let finished =
         runner::run(job, options, records, &mut hooks.interrupts, hooks.observer).await?;
     keep_cache_small(project, mode, hooks);
@@ -378,6 +380,7 @@ pub async fn carry_out(
             .into_iter()
             .chain(finished.notes)
             .chain(batch::note(&finished.run))
+            .chain(lost_note(unconfirmed_usd(project) - before))
             .collect(),
         run: finished.run,
         path,
@@ -433,6 +436,23 @@ fn go_on(project: &Project, loaded: LoadedRun) -> Result<(RunLog, Fold), Command
     log.flush()?;
     log.sync()?;
     Ok((log, fold))
+}
+
+/// What was charged for replies that never came.
+fn unconfirmed_usd(project: &Project) -> f64 {
+    let money = project.money.lock();
+    money
+        .unwrap_or_else(PoisonError::into_inner)
+        .unconfirmed_usd()
+}
+
+fn lost_note(usd: f64) -> Option<String> {
+    (usd > 0.0).then(|| {
+        format!(
+            "replies were lost on the way: at most {} more may have been billed, and counts towards --budget",
+            number::usd(Some(usd))
+        )
+    })
 }
 
 fn cache_note(corrupt: u64) -> Option<String> {

@@ -1,5 +1,7 @@
-//! The fault matrix of reliability: one test a line, named after it; faults of TLS stand in `tls`, of
-//! disks in `disk`, and of batches in `batch`. The invariants are the same everywhere: each trial ends in exactly one state, and no fault of the wire is a wrong answer.
+//! The fault matrix of reliability: one test a line, named after it; those of replies stand in
+//! `replies`, of providers that push back in `storm`, of TLS in `tls`, of disks in `disk`, of batches in
+//! `batch`, of kills in `resume`. The invariants are the same everywhere: each trial ends in exactly one
+//! state, and no fault of the wire is a wrong answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,12 +12,12 @@ use serde_json::{Value, json};
 use crate::sandbox::{Ran, Sandbox};
 use crate::server::{Answer, Seen, Server, completion};
 
-fn error_body(message: &str, code: &str) -> String {
+pub fn error_body(message: &str, code: &str) -> String {
     json!({"error": {"message": message, "type": code, "param": null, "code": code}}).to_string()
 }
 
 /// Runs both versions of a few cases against a script, and checks that the counts add up.
-fn ran(
+pub fn ran(
     cases: usize,
     arguments: &[&str],
     script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
@@ -39,12 +41,12 @@ fn ran(
 }
 
 /// Errored trials of the candidate, by class.
-fn errors(suite: &Value) -> Value {
+pub fn errors(suite: &Value) -> Value {
     suite["arms"]["candidate"]["errors"].clone()
 }
 
 /// The first `faults` requests fail, all others are answered: the run must come through.
-fn recovers(faults: usize, fault: impl Fn() -> Answer + Send + Sync + 'static) -> Value {
+pub fn recovers(faults: usize, fault: impl Fn() -> Answer + Send + Sync + 'static) -> Value {
     let (ran, suite, _) = ran(12, &["-j", "2"], move |seen| {
         if seen.number < faults {
             fault()
@@ -79,131 +81,6 @@ fn dns_failure() {
 }
 
 #[test]
-fn no_reply_slow_head_and_slow_body_end_at_the_deadline() {
-    for slow in [false, true] {
-        let begun = Instant::now();
-        let (ran, suite, _) = ran(2, &["--timeout", "500ms", "--retries", "0"], move |_| {
-            if slow { Answer::Drip } else { Answer::Hang }
-        });
-        ran.exits(3);
-        assert_eq!(errors(&suite)["timeout"], 2, "{suite}");
-        assert!(
-            begun.elapsed() < Duration::from_secs(5),
-            "{:?}",
-            begun.elapsed()
-        );
-    }
-}
-
-#[test]
-fn body_cut_in_the_middle_of_json_is_tried_again() {
-    recovers(1, || Answer::Cut);
-}
-
-#[test]
-fn a_success_that_can_not_be_read_keeps_its_first_bytes() {
-    for body in [
-        "<html>bad gateway</html>",
-        "",
-        "not json",
-        "{\"choices\": [{}]}",
-    ] {
-        let (ran, suite, _) = ran(2, &["--retries", "0"], move |_| Answer::Body(body.into()));
-        ran.exits(3);
-        let error = &suite["cases"][0]["candidate"]["trials"][0]["error"];
-        let class = error["class"].as_str().unwrap();
-        assert!(class == "bad_body" || class == "empty", "{body:?}: {error}");
-        if body.starts_with('<') {
-            assert!(
-                error["message"].as_str().unwrap().contains("bad gateway"),
-                "{error}"
-            );
-        }
-    }
-}
-
-#[test]
-fn an_error_object_in_a_success_has_the_inner_class() {
-    let (ran, suite, _) = ran(2, &["--retries", "0"], |_| {
-        Answer::Body(json!({"error": {"code": 502, "message": "upstream"}}).to_string())
-    });
-    ran.exits(3);
-    assert_eq!(errors(&suite)["server"], 2, "{suite}");
-}
-
-#[test]
-fn no_choices_null_content_and_empty_text() {
-    let (_, suite, _) = ran(2, &["--retries", "0"], |_| {
-        Answer::Body("{\"choices\": []}".into())
-    });
-    assert_eq!(errors(&suite)["empty"], 2);
-    // An empty text with a known stop is an answer: a wrong one here.
-    let (_, suite, _) = ran(2, &[], |_| Answer::Text(String::new()));
-    assert_eq!(
-        (
-            suite["arms"]["candidate"]["failed"].as_u64(),
-            suite["arms"]["candidate"]["errored"].as_u64()
-        ),
-        (Some(2), Some(0))
-    );
-}
-
-#[test]
-fn retry_after_in_all_its_forms() {
-    for (header, value, least) in [
-        ("retry-after", "0.3", 290),
-        ("retry-after-ms", "300", 290),
-        ("retry-after", "-1", 0),
-        ("retry-after", "abc", 0),
-        ("retry-after", "1e308", 0),
-    ] {
-        let server = Server::start(move |seen| {
-            let body = error_body("slow down", "rate_limit_exceeded");
-            if seen.number == 0 {
-                Answer::Status(429, vec![(header, value.to_owned())], body)
-            } else {
-                Answer::Text("ok".into())
-            }
-        });
-        let sandbox = Sandbox::remote(&server.base_url(), 1, "");
-        sandbox.gate(&["compare", "v1", "v2", "-j", "1"]).exits(0);
-        let seen = server.seen();
-        assert!(
-            seen[1].at - seen[0].at >= Duration::from_millis(least),
-            "{header}: {value}"
-        );
-    }
-}
-
-#[test]
-fn a_storm_of_429_is_paced_and_ends() {
-    let admitted = Arc::new(std::sync::Mutex::new((Instant::now(), 10.0f64)));
-    let refused = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&refused);
-    let (ran, suite, sent) = ran(60, &[], move |_| {
-        let mut bucket = admitted.lock().unwrap();
-        let now = Instant::now();
-        bucket.1 = (bucket.1 + (now - bucket.0).as_secs_f64() * 60.0).min(10.0);
-        bucket.0 = now;
-        if bucket.1 < 1.0 {
-            count.fetch_add(1, Ordering::SeqCst);
-            return Answer::Status(
-                429,
-                vec![("retry-after-ms", "100".into())],
-                error_body("slow down", "rate_limit_exceeded"),
-            );
-        }
-        bucket.1 -= 1.0;
-        Answer::Text("ok".into())
-    });
-    ran.exits(0);
-    assert_eq!(suite["arms"]["candidate"]["passed"], 60);
-    let refused = refused.load(Ordering::SeqCst);
-    assert_eq!(sent, 120 + refused);
-    assert!(refused <= 120 / 5 + 32, "{refused} of {sent} refused");
-}
-
-#[test]
 fn an_empty_account_a_bad_key_and_a_missing_model_stop_at_once() {
     for (status, code, reason) in [
         (429, "insufficient_quota", "quota"),
@@ -222,7 +99,7 @@ fn an_empty_account_a_bad_key_and_a_missing_model_stop_at_once() {
 
 #[test]
 fn bursts_of_500_529_and_503_are_survived_and_recorded() {
-    for status in [500, 529, 503] {
+    let survives = |status| {
         let suite = recovers(2, move || {
             Answer::Status(status, vec![("retry-after-ms", "50".into())], "busy".into())
         });
@@ -231,7 +108,12 @@ fn bursts_of_500_529_and_503_are_survived_and_recorded() {
             .map(|arm| suite["arms"][arm]["retries"].as_u64().unwrap())
             .sum();
         assert_eq!(retries, 2, "{status}");
-    }
+    };
+    std::thread::scope(|scope| {
+        for status in [500, 529, 503] {
+            scope.spawn(move || survives(status));
+        }
+    });
 }
 
 #[test]
@@ -311,20 +193,6 @@ fn context_overflow_is_the_cases_fault_alone_and_a_bad_request_when_all_overflow
     let (ran_all, _, sent) = ran(20, &["-j", "1"], move |_| overflow());
     ran_all.exits(3).says("bad_request");
     assert!(sent <= 11, "{sent}");
-}
-
-#[test]
-fn a_body_that_is_too_large_or_too_deep_is_an_error_in_bounded_memory() {
-    let (ran_large, suite, _) = ran(1, &["--retries", "0"], |_| {
-        Answer::Body(format!("{{\"x\": \"{}\"}}", "y".repeat(20 << 20)))
-    });
-    ran_large.exits(3);
-    assert_eq!(errors(&suite)["reply_too_large"], 1, "{}", errors(&suite));
-    let (ran_deep, suite, _) = ran(1, &["--retries", "0"], |_| {
-        Answer::Body("[".repeat(1_000_000))
-    });
-    ran_deep.exits(3);
-    assert_eq!(errors(&suite)["bad_body"], 1, "{}", errors(&suite));
 }
 
 #[test]
@@ -496,7 +364,7 @@ fn many_faults_at_once_leave_every_trial_in_one_state_and_cost_few_requests() {
     >::new()));
     let injected = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&injected);
-    let (ran, suite, sent) = ran(100, &["--timeout", "400ms"], move |seen| {
+    let (ran, suite, sent) = ran(50, &["--timeout", "400ms"], move |seen| {
         let trial = format!("{}{}", seen.system(), seen.user());
         let number: usize = seen.user().trim_start_matches("question ").parse().unwrap();
         let mut attempts = attempts.lock().unwrap();
@@ -520,10 +388,10 @@ fn many_faults_at_once_leave_every_trial_in_one_state_and_cost_few_requests() {
         fault
     });
     ran.exits(0);
-    assert_eq!(suite["arms"]["candidate"]["passed"], 100);
+    assert_eq!(suite["arms"]["candidate"]["passed"], 50);
     let injected = injected.load(Ordering::SeqCst);
     assert!(
-        sent - injected <= 200 * 11 / 10 + 10,
+        sent - injected <= 100 * 11 / 10 + 10,
         "{sent} sent, {injected} faults"
     );
 }

@@ -5,7 +5,7 @@ use crate::server::{Answer, Server};
 
 const PRICE: &str = "model: test-model, price: { input: 10.0, output: 100.0 },";
 
-fn priced(server: &Server, cases: usize) -> Sandbox {
+pub fn priced(server: &Server, cases: usize) -> Sandbox {
     let sandbox = Sandbox::remote(&server.base_url(), cases, "");
     let suite = sandbox
         .read("evals/remote.yaml")

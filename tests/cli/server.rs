@@ -31,6 +31,10 @@ pub enum Answer {
     Body(String),
     /// A byte of the body now and then, for ever.
     Drip,
+    /// A byte of the head now and then, for ever.
+    DripHead,
+    /// A success whose body is a GiB.
+    Huge,
     /// Chat completion with this text, after which the connection is closed without a word.
     TextThenClose(String),
     /// Chat completion with this text, and the same reply once more that nobody asked for.
@@ -282,18 +286,6 @@ fn read_request(reader: &mut Connection) -> Option<(String, Vec<u8>)> {
 /// Writes an answer; `false` when the connection is to be closed.
 fn answer(line: &mut Connection, answer: Answer) -> bool {
     let writer = line.get_mut();
-    let send = |writer: &mut Box<dyn Line>, status: u16, headers: &[(&str, String)], body: &str| {
-        let mut head = format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
-            body.len()
-        );
-        for (name, value) in headers {
-            head = format!("{head}{name}: {value}\r\n");
-        }
-        writer
-            .write_all(format!("{head}\r\n{body}").as_bytes())
-            .is_ok()
-    };
     match answer {
         Answer::Text(text) => send(writer, 200, &[], &completion(&text)),
         Answer::Body(body) => send(writer, 200, &[], &body),
@@ -315,12 +307,16 @@ fn answer(line: &mut Connection, answer: Answer) -> bool {
             false
         }
         Answer::Reset => false,
-        Answer::Drip => {
-            let _ = writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n");
-            while writer.write_all(b" ").is_ok() {
-                std::thread::sleep(Duration::from_millis(100));
+        Answer::Drip => drip(writer, "content-length: 100000\r\n\r\n"),
+        Answer::DripHead => drip(writer, "x-slow: "),
+        Answer::Huge => {
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            let mut whole = writer.write_all(head).is_ok();
+            let piece = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+            for _ in 0..1_024 {
+                whole = whole && writer.write_all(piece.as_bytes()).is_ok();
             }
-            false
+            whole && writer.write_all(b"0\r\n\r\n").is_ok()
         }
         Answer::Twice(text) => {
             let body = completion(&text);
@@ -331,4 +327,29 @@ fn answer(line: &mut Connection, answer: Answer) -> bool {
             false
         }
     }
+}
+
+/// Writes a whole reply.
+fn send(writer: &mut Box<dyn Line>, status: u16, headers: &[(&str, String)], body: &str) -> bool {
+    let mut head = format!("HTTP/1.1 {status} X\r\n");
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        head.push_str("content-type: application/json\r\n");
+    }
+    head = format!("{head}content-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head = format!("{head}{name}: {value}\r\n");
+    }
+    let whole = format!("{head}\r\n{body}");
+    writer.write_all(whole.as_bytes()).is_ok()
+}
+
+/// Begins a reply, and writes a byte of it now and then until the client has had enough.
+fn drip(writer: &mut Box<dyn Line>, begin: &str) -> bool {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{begin}");
+    let mut heard = writer.write_all(head.as_bytes());
+    while heard.is_ok() {
+        std::thread::sleep(Duration::from_millis(100));
+        heard = writer.write_all(b" ");
+    }
+    false
 }
