@@ -51,6 +51,12 @@ pub fn names_a_secret(name: &str) -> bool {
     words.iter().any(|word| WORDS.contains(word)) || words.windows(2).any(key)
 }
 
+/// Whether the client itself writes a header, or it is about the connection.
+#[must_use]
+pub fn is_reserved_header(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// Whether a text is the name of a header (RFC 9110, section 5.6.2).
 #[must_use]
 pub fn is_header_name(name: &str) -> bool {
@@ -181,7 +187,7 @@ fn decode_key_header(reader: &mut Reader<'_>, node: &Node) -> Option<KeyHeader> 
 }
 
 fn is_reserved(reader: &mut Reader<'_>, node: &Node, name: &str) -> bool {
-    let reserved = RESERVED.contains(&name);
+    let reserved = is_reserved_header(name);
     if reserved {
         let message = format!("header `{name}` is written by the client itself");
         reader.error(node.span, "header", message, "remove it");

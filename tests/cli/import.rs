@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
 
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/import/promptfoo");
+pub const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/import/promptfoo");
 
-fn entries() -> Vec<String> {
+pub fn entries() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(CORPUS)
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -22,7 +22,7 @@ fn entries() -> Vec<String> {
 }
 
 /// A sandbox that holds the files of an entry.
-fn copy(name: &str) -> Sandbox {
+pub fn copy(name: &str) -> Sandbox {
     fn below(from: &Path, prefix: &str, sandbox: &Sandbox) {
         for entry in std::fs::read_dir(from).unwrap() {
             let entry = entry.unwrap();

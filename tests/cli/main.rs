@@ -32,6 +32,7 @@ mod http_form;
 mod first_use;
 mod guide;
 mod import;
+mod import_http;
 mod init;
 mod inspect;
 mod langfuse;

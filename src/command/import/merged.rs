@@ -394,7 +394,7 @@ fn fill_in(mut vars: Map<String, Json>) -> Map<String, Json> {
                 && text.contains("{{")
                 && let Ok(pieces) = nunjucks::parse(text)
             {
-                *text = nunjucks::render(&pieces, &before);
+                *text = nunjucks::render_known(&pieces, &before);
             }
         }
         if before == vars {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use super::files::Files;
+use super::http_form::{self, Asked};
 use super::ledger::{Ledger, Place};
 use super::names::Names;
 use super::params;
@@ -36,7 +37,7 @@ impl Graders {
             return name.clone();
         }
         let mut scripts = Scripts::default();
-        let made = match one(node, None, &mut scripts) {
+        let made = match one(node, None, &mut scripts, Asked::Verdict) {
             Ok(made) if !scripts.bridge => {
                 let mut model = made.model;
                 let wanted = format!("grader-{}", short(&model));
@@ -101,14 +102,19 @@ fn note(ledger: &mut Ledger, place: &Place, what: &str, (changes, drops): (&[Str
 }
 
 /// A provider, made into a model.
-struct Made {
-    model: Model,
-    changes: Vec<String>,
-    drops: Vec<String>,
+#[derive(Debug)]
+pub struct Made {
+    /// The entry, without a name.
+    pub model: Model,
+    /// What means something else.
+    pub changes: Vec<String>,
+    /// What is not carried over.
+    pub drops: Vec<String>,
 }
 
 impl Made {
-    fn new(provider: &str, model: &str) -> Self {
+    /// A model of a provider.
+    pub fn new(provider: &str, model: &str) -> Self {
         let mut made = Model::new();
         made.insert("provider".to_owned(), provider.into());
         if !model.is_empty() {
@@ -121,7 +127,9 @@ impl Made {
         }
     }
 
-    fn with(mut self, key: &str, value: impl Into<Json>) -> Self {
+    /// The model with a key set.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Json>) -> Self {
         self.model.insert(key.to_owned(), value.into());
         self
     }
@@ -139,6 +147,7 @@ pub fn all(
     files: &Files,
     ledger: &mut Ledger,
     scripts: &mut Scripts,
+    asked: Asked,
 ) -> Vec<Model> {
     let listed = root.get("providers").or_else(|| root.get("targets"));
     let Some(node) = listed.filter(|node| !node.is_null()) else {
@@ -150,7 +159,7 @@ pub fn all(
     let mut models = Vec::new();
     for (source, node) in &written {
         let place = Place::of(source, node);
-        match one(node, Some(files), scripts) {
+        match one(node, Some(files), scripts, asked) {
             Ok(made) => {
                 let mut model = made.model;
                 let label = node.get("label").and_then(Node::as_text);
@@ -225,7 +234,12 @@ fn report_keys(source: &Arc<Source>, node: &Node, ledger: &mut Ledger) {
 }
 
 /// One provider: `openai:gpt-4o`, `{id: …, config: …}`, or `{openai:gpt-4o: {config: …}}`.
-fn one(node: &Node, files: Option<&Files>, scripts: &mut Scripts) -> Result<Made, String> {
+fn one(
+    node: &Node,
+    files: Option<&Files>,
+    scripts: &mut Scripts,
+    asked: Asked,
+) -> Result<Made, String> {
     let (id, options) = match &node.value {
         Value::Text(id) => (id.as_str(), None),
         Value::Map(entries) => match (node.get("id"), entries.as_slice()) {
@@ -236,6 +250,9 @@ fn one(node: &Node, files: Option<&Files>, scripts: &mut Scripts) -> Result<Made
         _ => return Err(format!("it is {}, not a name", node.kind())),
     };
     let config = options.and_then(|options| options.get("config"));
+    if let Some("http" | "https") = id.split(':').next() {
+        return http_form::made(id, config, asked);
+    }
     let made = by_id(id, config, files, scripts)?;
     let mut made = with_access(made, config);
     made.drops = params::apply(&mut made.model, config);
@@ -350,7 +367,6 @@ fn by_id(
         ("python", _) => python(rest, config, files, scripts),
         ("file", _) => python(id, config, files, scripts),
         ("vertex", _) => Err("Vertex AI is not spoken: use `google:` with a key".to_owned()),
-        ("http" | "https", _) => Err(HTTP.to_owned()),
         ("openai" | "azure" | "azureopenai", other) => Err(format!(
             "the route `{other}` of {vendor} is not spoken: chat or responses"
         )),
@@ -359,9 +375,6 @@ fn by_id(
         )),
     }
 }
-
-const HTTP: &str = "an address with a form of its own is not asked: write an `exec` model, or name an \
-     OpenAI-compatible `base_url`";
 
 fn completion(model: &str) -> Made {
     Made::new("ollama", model).but("it is asked as a chat, not as a completion")

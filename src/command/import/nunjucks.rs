@@ -142,6 +142,23 @@ pub fn render(pieces: &[Piece], vars: &serde_json::Map<String, Value>) -> String
     text
 }
 
+/// The text with the values that are there; a tag of another name stays as it is, as in the values of
+/// promptfoo's variables.
+#[must_use]
+pub fn render_known(pieces: &[Piece], vars: &serde_json::Map<String, Value>) -> String {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(plain) => text.push_str(plain),
+            Piece::Name(path) => match find(path, vars) {
+                Some(value) => text.push_str(&js_text(value)),
+                None => text = format!("{text}{{{{{}}}}}", path.join(".")),
+            },
+        }
+    }
+    text
+}
+
 /// A value as JavaScript's `String()` prints it, but objects as JSON.
 #[must_use]
 pub fn js_text(value: &Value) -> String {

@@ -74,13 +74,7 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
     let mut cases = parts.cases(&files, &tests);
     let mut models = match wanted.model {
         Some(text) => vec![chosen(text)?],
-        None => models::all(
-            &source,
-            &root,
-            &files,
-            &mut parts.ledger,
-            &mut parts.scripts,
-        ),
+        None => parts.models(&source, &root, &files, &prompts),
     };
     let place = Place::of(&source, root.get("tests").unwrap_or(&root));
     let recorded = recorded(&cases, &place, &mut parts.ledger);
@@ -158,6 +152,24 @@ impl Parts {
         let expand =
             |test: &tests_of::Written| merged::expand(test, default, files, &mut self.ledger);
         all.iter().flat_map(expand).collect()
+    }
+
+    fn models(
+        &mut self,
+        source: &Arc<Source>,
+        root: &Node,
+        files: &Files,
+        prompts: &[Prompt],
+    ) -> Vec<Model> {
+        let asked = prompts::asked(prompts);
+        models::all(
+            source,
+            root,
+            files,
+            &mut self.ledger,
+            &mut self.scripts,
+            asked,
+        )
     }
 
     fn cases(&mut self, files: &Files, tests: &[Test]) -> Vec<Case> {

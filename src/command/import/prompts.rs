@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::files::{Files, parse_value};
+use super::http_form::Asked;
 use super::ledger::{Ledger, Place};
 use super::nunjucks::{self, Piece};
 use crate::base::{Node, Source, Span, Value, text};
@@ -17,6 +18,8 @@ use crate::chat::Role;
 pub struct Prompt {
     /// What the config calls it.
     pub label: Option<String>,
+    /// Whether it is written as a list of messages.
+    pub chat: bool,
     /// Its messages.
     pub messages: Vec<(Role, Vec<Piece>)>,
 }
@@ -26,6 +29,17 @@ impl Prompt {
     pub fn names(&self) -> BTreeSet<&str> {
         let pieces = self.messages.iter().map(|(_, pieces)| pieces);
         pieces.flat_map(|pieces| nunjucks::names(pieces)).collect()
+    }
+}
+
+/// What the prompts put in the place of `{{prompt}}`.
+#[must_use]
+pub fn asked(prompts: &[Prompt]) -> Asked {
+    let chats = prompts.iter().filter(|prompt| prompt.chat).count();
+    match chats {
+        0 => Asked::Text,
+        all if all == prompts.len() => Asked::Messages,
+        _ => Asked::Both,
     }
 }
 
@@ -217,7 +231,9 @@ fn csv_prompts(source: &Arc<Source>) -> Result<Vec<Part>, String> {
 }
 
 fn read(raw: &Raw, ledger: &mut Ledger) -> Option<Prompt> {
-    let messages = match chat(&raw.text) {
+    let written = chat(&raw.text);
+    let is_chat = written.is_some();
+    let messages = match written {
         None => vec![(Role::User, raw.text.clone())],
         Some(Ok((messages, developer))) => {
             if developer {
@@ -250,6 +266,7 @@ fn read(raw: &Raw, ledger: &mut Ledger) -> Option<Prompt> {
     ledger.carried("prompt", &raw.place);
     Some(Prompt {
         label: raw.label.clone(),
+        chat: is_chat,
         messages: translated,
     })
 }
