@@ -73,7 +73,7 @@ fn is_bad(verdict: Verdict) -> bool {
 }
 
 fn lost<'a>(suite: &'a SuiteReport<'a>) -> impl Iterator<Item = (&'a SuiteReport<'a>, usize)> {
-    let rows = suite.rows().filter(|(_, row, _)| markdown::is_lost(row));
+    let rows = suite.rows().filter(|(_, row, _)| row.is_lost());
     rows.map(move |(index, _, _)| (suite, index))
 }
 

@@ -16,8 +16,6 @@ mod lost;
 mod method;
 mod policy;
 
-pub use lost::is_lost;
-
 /// Where the text goes, which decides how long it may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {

@@ -14,7 +14,7 @@ use crate::dataset::Case;
 use crate::record::{Outcome, TrialRecord};
 use crate::report::content::SuiteReport;
 use crate::report::escape::{cut_middle, html as safe, terminal};
-use crate::report::{exhibit, markdown};
+use crate::report::exhibit;
 
 /// How much of the cases a page holds, so that it stays within its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Kind {
     fn of(row: &CaseRow<'_>) -> Self {
         match row.transition() {
             _ if row.is_held_out() => Self::Quarantined,
-            _ if markdown::is_lost(row) => Self::Lost,
+            _ if row.is_lost() => Self::Lost,
             Transition::Fixed => Self::Fixed,
             Transition::KnownFailure => Self::Known,
             Transition::Missing => Self::Missing,
@@ -172,7 +172,7 @@ fn frame(suite: &SuiteReport<'_>, number: usize, rows: &[usize]) -> String {
 
 fn without_script(suite: &SuiteReport<'_>) -> String {
     const MOST: usize = 100;
-    let lost = || suite.rows().filter(|(_, row, _)| markdown::is_lost(row));
+    let lost = || suite.rows().filter(|(_, row, _)| row.is_lost());
     let items = lost().take(MOST).map(|(index, row, _)| {
         let message = exhibit::message(suite, index, row);
         format!("<li><b>{}</b> {}</li>\n", safe(row.id), safe(&message))

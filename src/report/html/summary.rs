@@ -7,7 +7,7 @@ use crate::record::Arm;
 use crate::report::content::{Report, SuiteOutcome, SuiteReport};
 use crate::report::escape::html as safe;
 use crate::report::method::{numbers, origins, trials};
-use crate::report::{markdown, number, words};
+use crate::report::{number, words};
 use crate::verdict::Verdict;
 
 /// The most rules whose numbers are printed; the JSON report has all.
@@ -137,7 +137,7 @@ pub fn figures(suite: &SuiteReport<'_>) -> String {
         figures.push(("Fixed", count(&is(Transition::Fixed))));
         figures.push(("Fail on both", count(&is(Transition::KnownFailure))));
     } else {
-        figures.push(("Fail", count(&markdown::is_lost)));
+        figures.push(("Fail", count(&|row| row.is_lost())));
     }
     figures.push(("Without a result", count(&is(Transition::Missing))));
     let held_out = suite.table.rows.iter().filter(|row| row.is_held_out());

@@ -4,28 +4,13 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use super::folded;
-use crate::analysis::{CaseRow, Transition};
+use crate::analysis::CaseRow;
 use crate::base::text::count;
 use crate::report::content::SuiteReport;
 use crate::report::escape::{cut_middle, markdown, markdown_block, markdown_code};
 use crate::report::exhibit::{self, Exhibit};
 
 const MOST: usize = 10;
-
-/// Whether a case is lost: passed before and fails, or fails with nothing to compare.
-#[must_use]
-pub fn is_lost(row: &CaseRow<'_>) -> bool {
-    if row.is_held_out() {
-        return false;
-    }
-    match row.transition() {
-        Transition::Regression => true,
-        Transition::New => row.candidate.pass() == Some(false),
-        Transition::Kept | Transition::Fixed | Transition::KnownFailure | Transition::Missing => {
-            false
-        }
-    }
-}
 
 /// How much a lost case weighs: those that must pass first, then by the score lost.
 fn weight(row: &CaseRow<'_>) -> (bool, u64) {
@@ -48,7 +33,7 @@ fn weight(row: &CaseRow<'_>) -> (bool, u64) {
 pub fn render(suite: &SuiteReport<'_>, heading: &str, limit: usize) -> String {
     let mut worst: Vec<(usize, &CaseRow<'_>)> = Vec::with_capacity(MOST + 1);
     let mut lost = 0;
-    for (index, row, _) in suite.rows().filter(|(_, row, _)| is_lost(row)) {
+    for (index, row, _) in suite.rows().filter(|(_, row, _)| row.is_lost()) {
         lost += 1;
         let place =
             worst.partition_point(|(_, other)| Reverse(weight(other)) <= Reverse(weight(row)));
