@@ -63,6 +63,7 @@ const MOST_LOST: usize = 20;
 const REASON: usize = 120;
 const ANSWER: usize = 600;
 const LOST: &str = "lost";
+const FAILED: &str = "failed";
 const QUARANTINED: &str = "quarantined";
 const LOST_INDENT: &str = "      ";
 
@@ -157,7 +158,8 @@ impl Progress {
         let (word, count) = if case.is_held_out() {
             (QUARANTINED, &mut self.quarantined)
         } else {
-            (LOST, &mut self.lost)
+            let word = if run.is_comparison() { LOST } else { FAILED };
+            (word, &mut self.lost)
         };
         *count += 1;
         match *count {

@@ -167,14 +167,18 @@ fn lost(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
         more => format!(" and {} more", text::thousands(more)),
     };
     let text = shown.collect::<Vec<_>>().join(", ") + &more;
+    // Alone, a version has nothing to lose a case to.
+    let (head, indent) = if suite.table.has_baseline {
+        ("Lost  ", INDENT)
+    } else {
+        ("Failed  ", "        ")
+    };
     out.line("")?;
-    let head = out.screen.palette.head;
-    for (number, line) in wrap(&text, out.screen.width, INDENT, INDENT)
-        .iter()
-        .enumerate()
-    {
-        match line.strip_prefix(INDENT).filter(|_| number == 0) {
-            Some(ids) => out.line(&format!("{}{ids}", styled(head, "Lost  ")))?,
+    let style = out.screen.palette.head;
+    let lines = wrap(&text, out.screen.width, indent, indent);
+    for (number, line) in lines.iter().enumerate() {
+        match line.strip_prefix(indent).filter(|_| number == 0) {
+            Some(ids) => out.line(&format!("{}{ids}", styled(style, head)))?,
             None => out.line(line)?,
         }
     }
