@@ -65,7 +65,10 @@ fn account_of(done: &Scaffolded, price: Option<&str>) -> String {
             "      gate compare v1 v2 --suite {suite}   two versions of the prompt"
         );
     } else {
-        let prompt = text::visible_line(&done.prompt);
+        let prompt = match done.prompt.as_str() {
+            "" => "its prompt".to_owned(),
+            path => text::visible_line(path),
+        };
         let _ = writeln!(
             shown,
             "      gate compare    after the first edit of {prompt} (commit before it: the baseline is HEAD)"

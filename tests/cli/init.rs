@@ -1,6 +1,6 @@
 //! `gate init`: from nothing, from a prompt, from examples, from a promptfoo config, to a gate.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{CASES, RULES, SUITE, Sandbox, V1};
 
 fn repository() -> Sandbox {
     let sandbox = Sandbox::empty();
@@ -61,6 +61,24 @@ fn an_existing_prompt_is_tested_where_it_lies_and_nothing_is_overwritten() {
     assert_eq!(sandbox.read("fixtures/triage.jsonl").lines().count(), 10);
     sandbox.gate(&["lint"]).exits(0);
     sandbox.gate(&["run", "--no-gate"]).exits(0);
+}
+
+#[test]
+fn beside_a_suite_of_the_users_own_only_the_workflow_is_written() {
+    let sandbox = repository();
+    sandbox.write("prompts/label/v1.yaml", V1);
+    sandbox.write("fixtures/label.jsonl", CASES);
+    sandbox.write("fixtures/label.mock.yaml", RULES);
+    sandbox.write("evals/label.yaml", SUITE);
+    sandbox
+        .gate(&["init"])
+        .exits(0)
+        .prints("kept   evals/label.yaml")
+        .prints("wrote  .github/workflows/prompts.yml")
+        .prints("after the first edit of its prompt");
+    assert!(!sandbox.path("prompts/label.md").exists());
+    assert_eq!(sandbox.read("evals/label.yaml"), SUITE);
+    sandbox.gate(&["run", "v1", "--no-gate"]).exits(0);
 }
 
 #[test]

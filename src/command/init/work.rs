@@ -66,6 +66,9 @@ const MODELS: [(&str, &str); 3] = [
     ("GEMINI_API_KEY", "gemini:gemini-2.5-flash"),
 ];
 const WORKFLOW: &str = ".github/workflows/prompts.yml";
+/// What the suite and the workflow are called.
+const SUITE: &str = "the suite";
+const GATE: &str = "the gate on pull requests";
 const MAX_FILE: u64 = 64 << 20;
 
 /// Writes what is missing for a first gate.
@@ -148,7 +151,7 @@ fn what_is(path: &str) -> &'static str {
     if path.starts_with("prompts/") {
         "a version of the prompt"
     } else if path.starts_with("evals/") {
-        "the suite"
+        SUITE
     } else {
         "the cases"
     }
@@ -335,10 +338,7 @@ fn files(
         scorer: examples::scorer(cases),
         real_model: MODELS.first().map_or("", |(_, model)| *model),
     });
-    let mut files = vec![(
-        NewFile::new(format!("evals/{name}.yaml"), suite),
-        "the suite",
-    )];
+    let mut files = vec![(NewFile::new(format!("evals/{name}.yaml"), suite), SUITE)];
     if let Some(text) = prompt.new {
         files.push((
             NewFile::new(prompt.path.clone(), text.to_owned()),
@@ -367,7 +367,7 @@ fn files(
 fn add_workflow(wanted: &Wanted<'_>, key: &str, files: &mut Vec<(NewFile, &'static str)>) {
     if !wanted.no_workflow {
         let file = NewFile::new(WORKFLOW.to_owned(), texts::workflow(key));
-        files.push((file, "the gate on pull requests"));
+        files.push((file, GATE));
     }
 }
 
@@ -423,7 +423,7 @@ fn write(
     files: Vec<(NewFile, &'static str)>,
     done: &mut Scaffolded,
 ) -> Result<(), CommandError> {
-    let mut free = Vec::new();
+    let (mut free, mut has_own_suite) = (Vec::new(), false);
     for (file, what) in files {
         match scaffold::look(project, &file)? {
             InPlace::Free => free.push((file, what)),
@@ -431,11 +431,19 @@ fn write(
                 path: file.path,
                 why: "is there already, the same",
             }),
-            InPlace::Other => done.kept.push(Kept {
-                path: file.path,
-                why: "is there already, and stays as it is",
-            }),
+            InPlace::Other => {
+                has_own_suite |= what == SUITE;
+                done.kept.push(Kept {
+                    path: file.path,
+                    why: "is there already, and stays as it is",
+                });
+            }
         }
+    }
+    if has_own_suite {
+        // What a suite of the user's does not name would only lie about.
+        free.retain(|(_, what)| *what == GATE);
+        done.prompt.clear();
     }
     let list: Vec<NewFile> = free.iter().map(|(file, _)| file.clone()).collect();
     scaffold::write_all(project, &list)?;
