@@ -47,7 +47,12 @@ pub(super) fn ab(global: &Global, args: &AbArgs) -> Result<Exit, CommandError> {
         &document(&found, exit, &message),
     )?;
     let is_shown = args.json.as_deref() != Some("-");
-    output::last_line(exit, if is_shown { exit.meaning() } else { &message });
+    let said = match (is_shown, found.verdict) {
+        (true, Verdict::Fail) => "exit 1: the last arm is worse",
+        (true, Verdict::Inconclusive) => "exit 4: the arms' sizes do not fit the split",
+        _ => &message,
+    };
+    output::last_line(exit, said);
     Ok(exit)
 }
 

@@ -340,7 +340,7 @@ pub fn overview(overview: &Overview) -> String {
             ),
         };
     }
-    screen.push_str("\nCommands\n  gate compare [[BASE] CAND]   gate run [VERSION]   gate drift [PROMPT]   gate lint\n  gate report RUN   gate show RUN CASE   gate merge RUN...   gate decide BASE CAND   gate ab A=x/n B=y/m\n  gate power   gate simulate   gate prompt …   gate cache …   gate schema NAME   gate --help\n");
+    screen.push_str("\nCommands\n  gate compare [[BASE] CAND]   gate run [VERSION]   gate lint   gate drift [PROMPT...]\n  gate report [RUN]   gate show [RUN] CASE   gate rescore RUN   gate merge RUN...\n  gate decide BASE CAND   gate ab A=x/n B=y/m   gate power   gate simulate   gate calibrate JUDGE\n  gate prompt …   gate init   gate import …   gate cache …   gate schema NAME   gate --help\n");
     screen
 }
 

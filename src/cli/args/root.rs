@@ -55,6 +55,24 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Scaffold a first gate from what the repository has; overwrites nothing.
+    ///
+    /// Finds prompt files, examples (CSV, JSONL) and a promptfoo config by itself, and asks nothing.
+    #[command(
+        after_help = "Examples:\n  gate init\n  gate init src/prompts/triage.md\n  gate init examples.csv --model anthropic:claude-haiku-4-5-20251001"
+    )]
+    Init(InitArgs),
+    /// Check suites, templates, data and judges; sends nothing.
+    #[command(
+        alias = "validate",
+        after_help = "Example:\n  gate lint --show-settings"
+    )]
+    Lint(LintArgs),
+    /// Test one version against absolute rules (least pass rate, must-pass cases).
+    #[command(
+        after_help = "Examples:\n  gate run v8\n  gate run --no-gate        look at answers without a decision"
+    )]
+    Run(RunArgs),
     /// Compare two versions of a prompt on golden data.
     ///
     /// Without versions: for each prompt, what is on disk now against `stable`.
@@ -62,38 +80,32 @@ pub enum Command {
         after_help = "Examples:\n  gate compare v7 v8\n  gate compare stable latest --junit gate.xml --json gate.json\n  gate compare git:main worktree\n  gate compare --changed-since origin/main"
     )]
     Compare(CompareArgs),
-    /// Ask the active versions again: do they still answer as they did at their promotion?
-    #[command(
-        after_help = "Examples:\n  gate drift                                         every prompt with a stable version\n  gate drift support-triage --history drift.jsonl    keep the weekly series in the repository\n  gate drift --baseline run:0192f3 --junit drift.xml"
-    )]
-    Drift(DriftArgs),
-    /// Test one version against absolute rules (least pass rate, must-pass cases).
-    #[command(
-        after_help = "Examples:\n  gate run v8\n  gate run --no-gate        look at answers without a decision"
-    )]
-    Run(RunArgs),
-    /// Check suites, templates, data and judges; sends nothing.
-    #[command(
-        alias = "validate",
-        after_help = "Example:\n  gate lint --show-settings"
-    )]
-    Lint(LintArgs),
     /// Report a stored run again, without a call.
     #[command(
         after_help = "Examples:\n  gate report                               the last run\n  gate report 0192f3 --html report.html"
     )]
     Report(ReportArgs),
-    /// Score the stored answers of a run by its suite as it stands now; no model under test is asked.
-    #[command(
-        after_help = "Examples:\n  gate rescore last                                  after an edit of the suite's scorers\n  gate rescore 0192f3 --suite evals/stricter.yaml    by another suite"
-    )]
-    Rescore(RescoreArgs),
-    /// Print one case of a run in full: what was asked, both answers, scores and the difference.
+    /// Print one case of a run in full.
+    ///
+    /// What was asked and expected, both answers, their scores with reasons, and the difference. Without a
+    /// case, the lost ones are named.
     #[command(
         override_usage = "gate show [OPTIONS] [RUN] <CASE>",
         after_help = "Examples:\n  gate show ent-004           of the last run\n  gate show 0192f3 ent-004"
     )]
     Show(ShowArgs),
+    /// Ask the active versions again: do they answer as at their promotion?
+    #[command(
+        after_help = "Examples:\n  gate drift                                         every prompt with a stable version\n  gate drift support-triage --history drift.jsonl    keep the weekly series in the repository\n  gate drift --baseline run:0192f3 --junit drift.xml"
+    )]
+    Drift(DriftArgs),
+    /// Score the stored answers of a run by its suite as it stands now.
+    ///
+    /// No model under test is asked, judges only for what the cache lacks.
+    #[command(
+        after_help = "Examples:\n  gate rescore last                                  after an edit of the suite's scorers\n  gate rescore 0192f3 --suite evals/stricter.yaml    by another suite"
+    )]
+    Rescore(RescoreArgs),
     /// Join the shards of a run into one verdict.
     #[command(
         after_help = "Examples:\n  gate merge shard-1/ shard-2/ --junit gate.xml\n  gate merge 0192f3 0192f4"
@@ -129,13 +141,6 @@ pub enum Command {
         after_help = "Examples:\n  gate prompt diff v7 v8\n  gate prompt promote support-triage@v8\n  gate prompt rollback support-triage --why \"wrong labels\""
     )]
     Prompt(PromptArgs),
-    /// Scaffold a first gate from what the repository has; overwrites nothing.
-    ///
-    /// Finds prompt files, examples (CSV, JSONL) and a promptfoo config by itself, and asks nothing.
-    #[command(
-        after_help = "Examples:\n  gate init\n  gate init src/prompts/triage.md\n  gate init examples.csv --model anthropic:claude-haiku-4-5-20251001"
-    )]
-    Init(InitArgs),
     /// Convert another tool's files, and say what could not be carried over.
     #[command(
         after_help = "Examples:\n  gate import promptfoo promptfooconfig.yaml\n  gate import promptfoo promptfooconfig.yaml --lint-only"
@@ -150,7 +155,7 @@ pub enum Command {
     /// Print the JSON Schema of a file of ours.
     #[command(after_help = "Example:\n  gate schema suite > suite.schema.json")]
     Schema {
-        /// Which: dataset, mock, prompt, result, settings, suite.
+        /// Which; without a name, all names are listed.
         name: Option<String>,
     },
     /// Print a completion script.
