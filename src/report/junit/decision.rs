@@ -246,6 +246,7 @@ fn properties(suite: &SuiteReport<'_>) -> Vec<(String, Option<String>)> {
             "p_value",
             of(|rule| rule.p_regression_adjusted.or(rule.p_regression)),
         ),
+        ("p_value_unadjusted", of(|rule| rule.p_regression)),
         ("alpha", of(|rule| rule.alpha)),
         ("mde", of(|rule| rule.mde)),
         ("cost_usd", suite.spent_usd.map(|cost| cost.to_string())),
