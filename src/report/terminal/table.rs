@@ -76,7 +76,9 @@ pub fn write(out: &mut Lines<'_>, suite: &SuiteReport<'_>) -> io::Result<()> {
         layout.shrink(out.screen.width);
     }
     let line = layout.line(&head);
-    out.line(&styled(out.screen.palette.head, line.trim_end()))?;
+    if !line.trim().is_empty() {
+        out.line(&styled(out.screen.palette.head, line.trim_end()))?;
+    }
     for row in &rows {
         layout.write(out, row)?;
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::report::sample;
+use crate::verdict::{RuleResult, RuleVerdict};
 
 fn screen(report: &Report<'_>, width: usize, detail: Detail) -> String {
     let screen = Screen {
@@ -71,6 +72,20 @@ fn at_eighty_columns_each_rule_has_its_verdict_beside_it() {
         .lines()
         .find(|line| line.starts_with("tier=enterprise"));
     assert!(broken.is_some_and(|line| line.ends_with("fail")), "{shown}");
+}
+
+#[test]
+fn a_rule_without_any_number_has_no_empty_head() {
+    let mut sample = sample::hostile();
+    sample.decision.rules = vec![RuleResult {
+        id: "pass-rate".into(),
+        verdict: RuleVerdict::Skipped,
+        gating: true,
+        ..RuleResult::default()
+    }];
+    let shown = screen(&sample.report(), 100, Detail::Normal);
+    assert!(shown.contains("\n\nall cases   no data\n"), "{shown}");
+    assert!(!shown.contains("\n\n\n"), "{shown}");
 }
 
 #[test]
