@@ -343,7 +343,7 @@ fn describe(asked: &Asked) -> String {
         Some((low, high)) => format!("{low:.4} to {high:.4} USD"),
         None if !asked.paid => "free".to_owned(),
         None if estimate.most_output.is_none() => "price unknown, as the length is".to_owned(),
-        None => "price unknown".to_owned(),
+        None => "price unknown (the model has no `price`)".to_owned(),
     };
     format!(
         "{} tokens in, {most}, {cost}",
