@@ -2,6 +2,7 @@
 //! itself when `GITHUB_ACTIONS` says so.
 
 use super::output;
+use crate::command::error::chain;
 use crate::report::{Report, github};
 
 /// Where annotations go: the runner reads both streams.
@@ -43,7 +44,8 @@ fn append(variable: &str, bytes: &[u8]) {
         return;
     };
     if let Err(error) = crate::store::fs::append(camino::Utf8Path::new(&path), bytes) {
-        output::say(&format!("warning: failed to write {variable}: {error}"));
+        let why = chain(&error);
+        output::say(&format!("warning: failed to write {variable}: {why}"));
     }
 }
 

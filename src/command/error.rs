@@ -98,9 +98,17 @@ impl From<PathError> for CommandError {
 
 impl From<FsError> for CommandError {
     fn from(error: FsError) -> Self {
-        Self::Usage {
-            message: chain(&error),
-            help: None,
+        let message = chain(&error);
+        match error {
+            FsError::Write { .. } => Self::infra("io", message, None),
+            FsError::Read { .. }
+            | FsError::TooLarge { .. }
+            | FsError::NotUtf8 { .. }
+            | FsError::NotRegular { .. }
+            | FsError::Exists { .. } => Self::Usage {
+                message,
+                help: None,
+            },
         }
     }
 }
@@ -132,7 +140,6 @@ impl From<RegistryError> for CommandError {
                 let help = "the registry's owner grants gate_reader to read, gate_author to add, gate_promoter to move channels";
                 Self::infra("auth", message, Some(help))
             }
-            RegistryError::Database { .. } => Self::infra("io", message, None),
             RegistryError::Untrusted { .. } => Self::infra("tls", message, None),
             RegistryError::Format { .. } => {
                 let help = "use the program of that format, or a newer one";
@@ -145,9 +152,11 @@ impl From<RegistryError> for CommandError {
             RegistryError::OtherHistory { .. } => {
                 usage(Some("copy the other way, or into an empty registry"))
             }
-            RegistryError::Lock(_) | RegistryError::State(_) | RegistryError::List { .. } => {
-                Self::infra("io", message, None)
-            }
+            RegistryError::Database { .. }
+            | RegistryError::Lock(_)
+            | RegistryError::Fs(FsError::Write { .. })
+            | RegistryError::State(_)
+            | RegistryError::List { .. } => Self::infra("io", message, None),
             RegistryError::Repair(_)
             | RegistryError::Path(_)
             | RegistryError::Fs(_)

@@ -297,7 +297,8 @@ pub fn remove(path: &Utf8Path) {
     let _ = std::fs::remove_file(path);
 }
 
-/// Appends to a file, which is made where it is not there, and waits until it is on the disk.
+/// Appends to a file, which is made where it is not there, and waits until it is on the disk. What can
+/// not be appended whole is taken back.
 ///
 /// # Errors
 /// When it can not be written, or is no regular file.
@@ -319,7 +320,12 @@ pub fn append(path: &Utf8Path, bytes: &[u8]) -> Result<(), FsError> {
         .create(true)
         .open(path)
         .map_err(error)?;
-    file.write_all(bytes).map_err(error)?;
+    let before = file.metadata().map_err(error)?.len();
+    if let Err(source) = file.write_all(bytes) {
+        // The half of a line would make the whole file unreadable.
+        let _ = file.set_len(before);
+        return Err(error(source));
+    }
     file.sync_data().map_err(error)
 }
 
@@ -394,10 +400,9 @@ fn temporary_in(folder: &Utf8Path) -> io::Result<tempfile::NamedTempFile> {
 
 /// What the system said: the name of a temporary file tells a reader nothing.
 fn without_path(error: io::Error) -> io::Error {
-    let wrapped = error.get_ref().and_then(std::error::Error::source);
-    let system = wrapped.and_then(|cause| cause.downcast_ref::<io::Error>());
-    match system.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
+    let text = error.to_string();
+    match text.split_once(" at path ") {
+        Some((said, _)) => io::Error::new(error.kind(), said),
         None => error,
     }
 }

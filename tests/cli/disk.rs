@@ -192,6 +192,24 @@ fn a_report_that_is_cut_off_leaves_the_old_one_and_no_rest() {
 }
 
 #[test]
+fn a_summary_that_is_cut_off_is_taken_back_and_costs_nothing_else() {
+    if !has_dash() {
+        return;
+    }
+    let mut sandbox = Sandbox::smallest();
+    sandbox.gate(&["compare", "v1", "v1"]).exits(0);
+    let before = "x".repeat(500);
+    sandbox.write("summary.md", &before);
+    let summary = sandbox.path("summary.md");
+    sandbox.set("GITHUB_ACTIONS", "true");
+    sandbox.set("GITHUB_STEP_SUMMARY", summary.to_str().unwrap());
+    limited(&sandbox, 1, &["report", "last"])
+        .exits(0)
+        .says("File too large");
+    assert_eq!(sandbox.read("summary.md"), before);
+}
+
+#[test]
 fn reports_that_can_not_be_written_cost_neither_the_verdict_nor_the_other_reports() {
     let server = Server::saying("ok");
     let mut sandbox = Sandbox::remote(&server.base_url(), 40, "");
@@ -225,6 +243,47 @@ fn reports_that_can_not_be_written_cost_neither_the_verdict_nor_the_other_report
         .gate(&["report", "last", "--junit", "reports/gate.xml"])
         .exits(0);
     assert_eq!(server.requests(), 80);
+}
+
+#[test]
+fn a_command_that_can_not_write_its_file_is_no_mistake_of_its_caller() {
+    let mut sandbox = Sandbox::smallest();
+    sandbox.set("GATE_AUTHOR", "ana");
+    sandbox.write(
+        "draft.yaml",
+        &crate::sandbox::V1.replace("Answer", "Please answer"),
+    );
+    let add = [
+        "prompt",
+        "add",
+        "draft.yaml",
+        "--prompt",
+        "label",
+        "--description",
+        "kind",
+    ];
+    let import = ["import", "promptfoo", "promptfooconfig.yaml"];
+    sandbox.write(
+        "promptfooconfig.yaml",
+        "prompts: ['Answer {{q}}']\nproviders: [openai:gpt-4o-mini]\ntests: [{ vars: { q: x }, assert: [{ type: equals, value: y }] }]\n",
+    );
+    for (place, arguments) in [
+        ("", &add[..]),
+        ("prompts", &add[..]),
+        ("", &import[..]),
+        ("", &["init"][..]),
+    ] {
+        let place = sandbox.path(place);
+        sandbox.set("PLACE", place.to_str().unwrap());
+        let Some(ran) = mounted(&sandbox, READ_ONLY, arguments) else {
+            return;
+        };
+        ran.exits(3)
+            .says("gate: infra: io")
+            .says("Read-only file system");
+        assert!(!ran.stderr.contains(".tmp"), "{}", ran.stderr);
+    }
+    sandbox.gate(&add).exits(0);
 }
 
 #[test]

@@ -55,6 +55,7 @@ mod rescore;
 mod resume;
 mod sandbox;
 mod scorers;
+mod scripts;
 mod server;
 mod similar;
 mod stopping;

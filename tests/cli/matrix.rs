@@ -68,6 +68,15 @@ pub fn recovers(faults: usize, fault: impl Fn() -> Answer + Send + Sync + 'stati
 #[test]
 fn connection_refused_or_reset_before_a_byte() {
     recovers(3, || Answer::Reset);
+    let (ran, suite, sent) = ran(40, &["--retries", "1"], |seen| match seen.user() {
+        "question 3" => Answer::Reset,
+        _ => Answer::Text("ok".into()),
+    });
+    // One pair of forty is fewer than may be missing.
+    ran.exits(0);
+    assert_eq!(errors(&suite), json!({"connect": 1}));
+    assert_eq!(suite["arms"]["candidate"]["passed"], 39);
+    assert_eq!(sent, 78 + 4);
 }
 
 #[test]
@@ -198,11 +207,23 @@ fn context_overflow_is_the_cases_fault_alone_and_a_bad_request_when_all_overflow
 #[test]
 fn a_redirect_is_not_followed() {
     let other = Server::saying("ok");
-    let target = format!("{}/chat/completions", other.base_url());
-    let (ran, _, _) = ran(12, &[], move |_| {
-        Answer::Status(307, vec![("location", target.clone())], String::new())
-    });
-    ran.exits(3).says("bad_request");
+    let elsewhere = format!("{}/chat/completions", other.base_url());
+    for (status, target) in [
+        (301, elsewhere.as_str()),
+        (302, &elsewhere),
+        (303, &elsewhere),
+        (307, &elsewhere),
+        (308, &elsewhere),
+        // A loop.
+        (307, "/v1/chat/completions"),
+    ] {
+        let location = target.to_owned();
+        let (ran, _, sent) = ran(12, &[], move |_| {
+            Answer::Status(status, vec![("location", location.clone())], String::new())
+        });
+        ran.exits(3).says("bad_request");
+        assert!(sent <= 18, "{sent} requests");
+    }
     assert_eq!(other.requests(), 0);
 }
 

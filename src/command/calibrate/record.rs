@@ -51,10 +51,7 @@ pub(super) fn write(
 ) -> Result<Digest, CommandError> {
     let full: Utf8PathBuf = project.root.resolve(path)?;
     let text = record.to_text();
-    fs::write_atomic(&full, text.as_bytes()).map_err(|error| {
-        let message = crate::command::error::chain(&error);
-        CommandError::infra("io", message, None)
-    })?;
+    fs::write_atomic(&full, text.as_bytes())?;
     Ok(Digest::of_bytes(text.as_bytes()))
 }
 

@@ -93,12 +93,11 @@ fn bad(path: &Utf8Path, line: usize, what: &str) -> CommandError {
 
 /// Adds a point.
 pub(super) fn append(path: &Utf8Path, point: &Point) -> Result<(), CommandError> {
-    let failed = |what: &dyn std::fmt::Display| {
-        CommandError::infra("io", format!("failed to write {path}: {what}"), None)
-    };
-    let mut line = serde_json::to_string(point).map_err(|error| failed(&error))?;
+    let mut line = serde_json::to_string(point).map_err(|error| {
+        CommandError::infra("io", format!("failed to write {path}: {error}"), None)
+    })?;
     line.push('\n');
-    fs::append(path, line.as_bytes()).map_err(|error| failed(&error))
+    Ok(fs::append(path, line.as_bytes())?)
 }
 
 /// The last point of the chart of a series; `None` before its fifth week.
