@@ -1,5 +1,5 @@
 //! When a provider is given up: at once for faults that no retry can mend, else after ten failures
-//! in a row of one class without a success between.
+//! in a row of one class, or thirty of any, without a success between.
 
 use std::time::Duration;
 
@@ -19,11 +19,14 @@ pub struct Stop {
 }
 
 const IN_A_ROW: u32 = 10;
+/// A server that fails in several ways by turns is as dead as one that fails in one.
+const IN_A_ROW_OF_ANY: u32 = 30;
 
 /// The failures in a row of one endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct Circuit {
     row: Option<(ErrorClass, u32)>,
+    of_any: u32,
     paused_until: Duration,
     answered: bool,
 }
@@ -32,6 +35,7 @@ impl Circuit {
     /// Notes an answer.
     pub fn success(&mut self) {
         self.row = None;
+        self.of_any = 0;
         self.answered = true;
     }
 
@@ -56,18 +60,27 @@ impl Circuit {
         if !counts(class) {
             return None;
         }
+        let kind = match class {
+            ErrorClass::Overloaded => ErrorClass::RateLimit,
+            other => other,
+        };
         let count = match self.row {
-            Some((last, count)) if last == class => count + 1,
+            Some((last, count)) if last == kind => count + 1,
             _ => 1,
         };
-        self.row = Some((class, count));
+        self.row = Some((kind, count));
         // A fault of single cases stops the run only when nothing has ever been answered.
-        let stops = count >= IN_A_ROW && !(self.answered && is_of_the_request(class));
+        if self.answered && is_of_the_request(class) {
+            return None;
+        }
+        self.of_any += 1;
+        let in_a_row = count.max(self.of_any);
+        let stops = count >= IN_A_ROW || self.of_any >= IN_A_ROW_OF_ANY;
         stops.then(|| Stop {
             skip: Skip::Infra,
             reason: reason(class),
             message: format!(
-                "{IN_A_ROW} attempts in a row failed with no answer between: {}",
+                "{in_a_row} attempts in a row failed with no answer between: {}",
                 error.message
             ),
         })
@@ -157,16 +170,22 @@ mod tests {
     }
 
     #[test]
-    fn a_success_or_another_class_begins_the_count_again() {
+    fn a_success_begins_the_count_again_and_another_class_does_not_for_ever() {
         let mut circuit = Circuit::default();
-        for round in 0..30 {
-            let class = if round % 2 == 0 {
+        let mut fails = |round: u32| {
+            let class = if round.is_multiple_of(2) {
                 ErrorClass::Server
             } else {
                 ErrorClass::Timeout
             };
-            assert_eq!(circuit.failure(&error(class), Duration::ZERO, None), None);
+            circuit.failure(&error(class), Duration::ZERO, None)
+        };
+        for round in 0..29 {
+            assert_eq!(fails(round), None);
         }
+        let stop = fails(29).unwrap();
+        assert!(stop.message.starts_with("30 attempts"), "{}", stop.message);
+        let mut circuit = Circuit::default();
         for _ in 0..9 {
             assert_eq!(
                 circuit.failure(&error(ErrorClass::Server), Duration::ZERO, None),
@@ -192,6 +211,18 @@ mod tests {
                 None
             );
         }
+    }
+
+    #[test]
+    fn push_backs_of_both_classes_are_one_row() {
+        let mut circuit = Circuit::default();
+        let classes = [ErrorClass::RateLimit, ErrorClass::Overloaded];
+        let fails = |(second, class): (u64, &ErrorClass)| {
+            let now = Duration::from_secs(second);
+            circuit.failure(&error(*class), now, Some(now))
+        };
+        let stops = (0..10).zip(classes.iter().cycle()).map(fails);
+        assert_eq!(stops.flatten().count(), 1);
     }
 
     #[test]

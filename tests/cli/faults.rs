@@ -108,6 +108,19 @@ fn ten_failures_in_a_row_stop_the_run() {
 }
 
 #[test]
+fn failures_of_several_kinds_in_a_row_stop_the_run() {
+    let sent = ends_with(
+        |seen| match seen.number % 3 {
+            0 => Answer::Status(500, vec![], "oops".into()),
+            1 => Answer::Cut,
+            _ => Answer::Reset,
+        },
+        "provider_down",
+    );
+    assert!(sent <= 40, "{sent} requests");
+}
+
+#[test]
 fn replies_that_can_not_be_read_are_no_answers() {
     ends_with(
         |_| Answer::Body("<html>gateway</html>".into()),

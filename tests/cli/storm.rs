@@ -106,6 +106,20 @@ fn a_storm_of_429_is_paced_and_ends() {
     assert!(refused <= 120 / 5 + 32, "{refused} of {sent} refused");
 }
 
+#[test]
+fn a_server_that_only_pushes_back_in_one_way_and_another_ends_the_run() {
+    let (ran, suite, sent) = ran(30, &[], |seen| {
+        let wait = vec![("retry-after-ms", "5".to_owned())];
+        match seen.number % 2 {
+            0 => refusal(wait),
+            _ => Answer::Status(529, wait, String::new()),
+        }
+    });
+    ran.exits(3).says("provider_down");
+    assert!(sent <= 30, "{sent} requests");
+    assert!(suite["arms"]["candidate"]["skipped"].as_u64().unwrap() >= 10);
+}
+
 /// Whether the request of this number is refused, `share` of a hundred, as if by chance.
 fn is_refused(seen: &Seen, share: u64, seed: u64) -> bool {
     let mut word = (seen.number as u64 + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
