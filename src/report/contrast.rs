@@ -35,6 +35,30 @@ enum Kind {
 type Letters = Vec<(char, Kind)>;
 
 impl Marks {
+    /// A heading, bold where styles are shown. The text is safe already.
+    #[must_use]
+    pub fn heading(self, text: &str) -> String {
+        self.styled(Style::new().bold(), text)
+    }
+
+    /// `pass` or `fail`, in the colours of verdicts where styles are shown.
+    #[must_use]
+    pub fn passing(self, pass: bool) -> String {
+        let (color, word) = if pass {
+            (AnsiColor::Green, "pass")
+        } else {
+            (AnsiColor::Red, "fail")
+        };
+        self.styled(color.on_default().bold(), word)
+    }
+
+    fn styled(self, style: Style, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Styled => format!("{style}{text}{style:#}"),
+        }
+    }
+
     fn style(self, kind: Kind) -> Style {
         match (self, kind) {
             (Self::Plain, _) | (Self::Styled, Kind::Same) => Style::new(),

@@ -27,14 +27,14 @@ pub fn render(suite: &SuiteReport<'_>, index: usize, width: usize, marks: Marks)
     facts.extend(row.must_pass.then(|| "must pass".to_owned()));
     facts.extend(row.is_held_out().then(|| "quarantined as flaky".to_owned()));
     // Writing to a `String` can not fail.
-    let _ = writeln!(sheet, "{}  ({})", row.id, facts.join(", "));
-    let _ = writeln!(sheet, "{}\n", exhibit.message);
-    let mut sheet = terminal_lines(&sheet);
+    let id = marks.heading(&terminal_line(row.id));
+    let _ = writeln!(sheet, "{id}  ({})", terminal_line(&facts.join(", ")));
+    let _ = writeln!(sheet, "{}\n", terminal(&exhibit.message));
     for (name, value) in &exhibit.input {
-        block(&mut sheet, name, value);
+        block(&mut sheet, name, value, marks);
     }
     if let Some(expected) = &exhibit.expected {
-        block(&mut sheet, "expected", expected);
+        block(&mut sheet, "expected", expected, marks);
     }
     let pair = pair(suite, index).filter(|_| width >= contrast::LEAST_WIDTH);
     let has_pair = pair.is_some();
@@ -46,11 +46,12 @@ pub fn render(suite: &SuiteReport<'_>, index: usize, width: usize, marks: Marks)
     for arm in suite.run.arms() {
         for (number, trial) in suite.run.repeats(index, arm).iter().enumerate() {
             if has_pair {
-                let _ = writeln!(sheet, "{}", terminal_line(suite.label(arm)));
+                let label = terminal_line(suite.label(arm));
+                let _ = writeln!(sheet, "{}", marks.heading(&label));
             } else {
-                answer(&mut sheet, suite, (arm, number), trial);
+                answer(&mut sheet, suite, (arm, number), trial, marks);
             }
-            scores(&mut sheet, suite, trial);
+            scores(&mut sheet, suite, trial, marks);
         }
     }
     if !has_pair {
@@ -59,13 +60,9 @@ pub fn render(suite: &SuiteReport<'_>, index: usize, width: usize, marks: Marks)
     workflow_lines(&sheet).into_owned()
 }
 
-fn terminal_lines(text: &str) -> String {
-    terminal(text).into_owned()
-}
-
 /// A heading with an indented text below it.
-fn block(sheet: &mut String, heading: &str, content: &str) {
-    let _ = writeln!(sheet, "{}", terminal_line(heading));
+fn block(sheet: &mut String, heading: &str, content: &str, marks: Marks) {
+    let _ = writeln!(sheet, "{}", marks.heading(&terminal_line(heading)));
     indented(sheet, content);
     sheet.push('\n');
 }
@@ -121,14 +118,20 @@ fn pair(suite: &SuiteReport<'_>, index: usize) -> Option<[Shown; 2]> {
     Some([only(Arm::Baseline)?, only(Arm::Candidate)?])
 }
 
-fn answer(sheet: &mut String, suite: &SuiteReport<'_>, place: (Arm, usize), trial: &TrialRecord) {
+fn answer(
+    sheet: &mut String,
+    suite: &SuiteReport<'_>,
+    place: (Arm, usize),
+    trial: &TrialRecord,
+    marks: Marks,
+) {
     let shown = Shown::of(suite, place, trial);
-    let _ = writeln!(sheet, "{}", shown.heading);
+    let _ = writeln!(sheet, "{}", marks.heading(&shown.heading));
     indented(sheet, &shown.text);
 }
 
 /// The scores of a trial with their reasons, or why it has none.
-fn scores(sheet: &mut String, suite: &SuiteReport<'_>, trial: &TrialRecord) {
+fn scores(sheet: &mut String, suite: &SuiteReport<'_>, trial: &TrialRecord, marks: Marks) {
     let scores = suite.scores(trial).filter(|scores| !scores.is_empty());
     let Some(scores) = scores else {
         for problem in exhibit::problems(suite, trial) {
@@ -141,17 +144,17 @@ fn scores(sheet: &mut String, suite: &SuiteReport<'_>, trial: &TrialRecord) {
         let _ = writeln!(sheet, "  - the answer is faulty: {}", fault.as_str());
     }
     for score in scores {
-        let word = if score.pass { "pass" } else { "fail" };
         let watched = if score.gating {
             ""
         } else {
             ", does not decide"
         };
         let line = format!(
-            "{word}  {} ({:.2}{watched}): {}",
+            "{} ({:.2}{watched}): {}",
             score.scorer, score.score, score.reason
         );
-        let _ = writeln!(sheet, "  - {}", terminal_line(&line));
+        let word = marks.passing(score.pass);
+        let _ = writeln!(sheet, "  - {word}  {}", terminal_line(&line));
     }
     sheet.push('\n');
 }
@@ -197,7 +200,10 @@ mod tests {
                 render(suite, index, 40, Marks::Plain),
                 render(suite, index, 100, Marks::Plain),
             );
-            let sheet = format!("{narrow}{wide}");
+            let styled = render(suite, index, 100, Marks::Styled);
+            assert!(styled.starts_with("\u{1b}[1m"), "{styled:?}");
+            let stripped = anstream::adapter::strip_str(&styled).to_string();
+            let sheet = format!("{narrow}{wide}{stripped}");
             assert!(
                 sheet.contains("expected") || sheet.contains("passed"),
                 "{sheet}"
