@@ -19,6 +19,15 @@ pub enum Severity {
     Warning,
 }
 
+/// How a finding is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// As text alone.
+    Plain,
+    /// With colour, which adds nothing to the words.
+    Colored,
+}
+
 /// One finding.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
@@ -96,6 +105,12 @@ impl Diagnostic {
     /// The finding as text with a snippet, without colour and safe for a terminal.
     #[must_use]
     pub fn render(&self) -> String {
+        self.render_as(Look::Plain)
+    }
+
+    /// The finding as text with a snippet, safe for a terminal.
+    #[must_use]
+    pub fn render_as(&self, look: Look) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -127,9 +142,11 @@ impl Diagnostic {
             group = group.element(Level::HELP.message(help));
         }
         groups.push(group);
-        let rendered = Renderer::plain()
-            .decor_style(DecorStyle::Ascii)
-            .render(&groups);
+        let renderer = match look {
+            Look::Plain => Renderer::plain(),
+            Look::Colored => Renderer::styled(),
+        };
+        let rendered = renderer.decor_style(DecorStyle::Ascii).render(&groups);
         rendered
             .lines()
             .map(str::trim_end)
@@ -281,6 +298,13 @@ impl Diagnostics {
         }
     }
 
+    /// The findings as text.
+    #[must_use]
+    pub fn render_as(&self, look: Look) -> String {
+        let findings = self.0.iter().map(|diagnostic| diagnostic.render_as(look));
+        findings.collect::<Vec<_>>().join("\n\n")
+    }
+
     /// The findings.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()
@@ -312,13 +336,7 @@ impl From<Diagnostic> for Diagnostics {
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, diagnostic) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n\n")?;
-            }
-            f.write_str(&diagnostic.render())?;
-        }
-        Ok(())
+        f.write_str(&self.render_as(Look::Plain))
     }
 }
 
@@ -362,6 +380,24 @@ mod tests {
             "{shown:?}"
         );
         assert!(shown.contains("d.jsonl:9:8"), "{shown}");
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let source = Source::row("d.jsonl", "{\"id\": \"\u{1b}[31mx\"}", 9);
+        let found = Diagnostic::error("x", "bad \u{1b}]0;t\u{7}")
+            .at(&source, Span { start: 7, end: 12 })
+            .help("mend it");
+        let colored = Diagnostics::from(found.clone()).render_as(Look::Colored);
+        assert!(colored.contains("\u{1b}["), "{colored:?}");
+        let stripped = anstream::adapter::strip_str(&colored).to_string();
+        let trimmed = |text: &str| {
+            text.lines()
+                .map(str::trim_end)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        assert_eq!(trimmed(&stripped), found.render());
     }
 
     #[test]

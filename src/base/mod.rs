@@ -18,7 +18,7 @@ pub mod time;
 pub mod yaml;
 
 pub use decode::Table;
-pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Look, Severity};
 pub use digest::Digest;
 pub use fields::Fields;
 pub use id::{CaseId, Name, RunId, Slug};

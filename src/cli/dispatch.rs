@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::{
     calibrate, drift, experiment, gate, import, init, inspect, output, planning, registry,
 };
-use crate::base::text;
+use crate::base::Look;
 use crate::command::CommandError;
 
 /// The whole program: reads arguments, runs the command, says how it went.
@@ -23,6 +23,7 @@ pub fn main() -> ExitCode {
 /// Runs a command to its exit code.
 fn dispatch(args: Cli) -> Exit {
     let Cli { command, global } = args;
+    let look = output::look(global.color.as_deref());
     let result = match command {
         None => inspect::overview(&global),
         Some(Command::Compare(args)) => gate::compare(&global, &args),
@@ -45,19 +46,16 @@ fn dispatch(args: Cli) -> Exit {
         Some(Command::Schema { name }) => inspect::schema(name.as_deref()),
         Some(Command::Completions { shell }) => inspect::completions(shell),
     };
-    result.unwrap_or_else(|error| show_error(&error))
+    result.unwrap_or_else(|error| show_error(&error, look))
 }
 
 /// Says what went wrong, where, and what to do.
-fn show_error(error: &CommandError) -> Exit {
+fn show_error(error: &CommandError, look: Look) -> Exit {
     let exit = Exit::of_error(error);
     match error {
-        CommandError::Findings(found) => output::say(&found.to_string()),
+        CommandError::Findings(found) => output::say_findings(found, look),
         CommandError::Usage { message, help } | CommandError::Infra { message, help, .. } => {
-            output::say(&format!("error: {}", text::visible(message)));
-            if let Some(help) = help {
-                output::say(&format!("  help: {}", text::visible(help)));
-            }
+            output::say_error(message, help.as_deref(), look);
         }
     }
     // What is wrong stands above: the last line counts it, or says what the code means.

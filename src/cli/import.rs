@@ -122,9 +122,7 @@ fn promptfoo(
 fn lint(global: &Global, project: &Project, args: &PromptfooArgs) -> Result<Exit, CommandError> {
     let caller = caller_folder(global)?;
     let found = import::lint(project, &wanted(args, &caller))?;
-    if !found.is_empty() {
-        output::say(&found.to_string());
-    }
+    output::say_findings(&found, output::look(Some(&project.settings.color)));
     let errors = found.count(Severity::Error);
     let shown = text::count(errors, "error");
     let warnings = text::count(found.count(Severity::Warning), "warning");

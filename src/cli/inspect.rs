@@ -24,9 +24,7 @@ pub(super) fn lint(global: &Global, args: &LintArgs) -> Result<Exit, CommandErro
         print(&settings_table(&project))?;
     }
     let linted = command::lint::lint(&project)?;
-    if !linted.found.is_empty() {
-        output::say(&linted.found.to_string());
-    }
+    output::say_findings(&linted.found, output::look(Some(&project.settings.color)));
     let (errors, warnings) = (
         linted.found.count(Severity::Error),
         linted.found.count(Severity::Warning),

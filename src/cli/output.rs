@@ -2,8 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anstyle::AnsiColor;
+
 use super::exit::Exit;
-use crate::base::text;
+use crate::base::{Diagnostics, Look, text};
 
 /// Which streams show colour, and how wide the terminal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,43 @@ impl Terminal {
     #[must_use]
     pub fn is_one(self) -> bool {
         self.live && self.stdout == Sink::Terminal
+    }
+}
+
+/// How errors look on stderr: by `--color`, else by `GATE_COLOR`, for a command may fail before its
+/// settings are read.
+#[must_use]
+pub fn look(color: Option<&str>) -> Look {
+    let variable = super::env::variable("GATE_COLOR");
+    let color = color.or(variable.as_deref()).unwrap_or("auto");
+    if Terminal::detect(color).live_color {
+        Look::Colored
+    } else {
+        Look::Plain
+    }
+}
+
+/// Says what is wrong, and what to do.
+pub fn say_error(message: &str, help: Option<&str>, look: Look) {
+    let word = |word: &str, color: AnsiColor| match look {
+        Look::Plain => word.to_owned(),
+        Look::Colored => {
+            let style = color.on_default().bold();
+            format!("{style}{word}{style:#}")
+        }
+    };
+    let error = word("error", AnsiColor::Red);
+    say(&format!("{error}: {}", text::visible(message)));
+    if let Some(help) = help {
+        let lead = word("help", AnsiColor::Cyan);
+        say(&format!("  {lead}: {}", text::visible(help)));
+    }
+}
+
+/// Says what was found in files.
+pub fn say_findings(found: &Diagnostics, look: Look) {
+    if !found.is_empty() {
+        say(&found.render_as(look));
     }
 }
 

@@ -171,6 +171,10 @@ impl Progress {
                     Form::Lines | Form::None => REASON,
                 };
                 let reason = text::shorten(&reason, room.clamp(20, REASON));
+                let word = match word {
+                    QUARANTINED => self.screen.marks.heading(word),
+                    _ => self.screen.marks.loss(word),
+                };
                 self.line(&format!("{word}  {id}  {reason}"));
                 let expected = case.expected.as_ref().and_then(|value| value.as_str());
                 if let Some((expected, answer)) = expected.zip(answer) {

@@ -126,9 +126,7 @@ fn diff(project: &Project, before: &str, after: &str) -> Result<Exit, CommandErr
 
 fn lint(project: &Project, version: Option<&str>) -> Result<Exit, CommandError> {
     let linted = lint::lint(project, version)?;
-    if !linted.found.is_empty() {
-        output::say(&linted.found.to_string());
-    }
+    output::say_findings(&linted.found, output::look(Some(&project.settings.color)));
     let errors = linted.found.count(Severity::Error);
     print(&format!(
         "{} checked: {}, {}\n",

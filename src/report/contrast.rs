@@ -52,6 +52,12 @@ impl Marks {
         self.styled(color.on_default().bold(), word)
     }
 
+    /// A word that tells of a loss, in the colour of a fail where styles are shown.
+    #[must_use]
+    pub fn loss(self, word: &str) -> String {
+        self.styled(AnsiColor::Red.on_default().bold(), word)
+    }
+
     fn styled(self, style: Style, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
