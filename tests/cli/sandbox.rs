@@ -145,7 +145,7 @@ impl Sandbox {
     }
 
     /// Another program that is given the binary and its arguments, in the same surroundings.
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     pub fn wrapped(&self, program: &str, before: &[&str], arguments: &[&str]) -> Command {
         let own = self.command(arguments);
         let mut command = Command::new(program);

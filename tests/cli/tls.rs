@@ -181,6 +181,51 @@ fn a_proxy_that_signs_by_its_own_authority_is_trusted_where_its_user_names_it() 
 }
 
 #[test]
+fn langfuse_and_github_are_trusted_by_the_same_authorities() {
+    let authority = Authority::new();
+    let server = Server::encrypted(authority.sign("127.0.0.1", |_| {}).server(), |_| {
+        Answer::Status(404, vec![], "{}".into())
+    });
+    let mut sandbox = Sandbox::smallest();
+    let host = server.base_url().replace("/v1", "");
+    for (name, value) in [
+        ("LANGFUSE_HOST", host.as_str()),
+        ("LANGFUSE_PUBLIC_KEY", "pk-lf-1"),
+        ("LANGFUSE_SECRET_KEY", "sk-lf-2"),
+        ("GITHUB_API_URL", &host),
+        ("GITHUB_TOKEN", "ghs_0"),
+        ("GITHUB_REPOSITORY", "owner/name"),
+    ] {
+        sandbox.set(name, value);
+    }
+    let langfuse = ["compare", "langfuse:label@production", "v1"];
+    let github = ["compare", "v1", "v1", "--github-comment", "--pr", "7"];
+    sandbox
+        .gate(&langfuse)
+        .exits(3)
+        .says("no trusted connection to 127.0.0.1:")
+        .says("SSL_CERT_FILE");
+    sandbox
+        .gate(&github)
+        .exits(0)
+        .says("no comment on the pull request")
+        .says("no trusted connection to 127.0.0.1:");
+    assert_eq!(server.requests(), 0);
+    sandbox.write("authority.pem", &authority.pem());
+    let file = sandbox.path("authority.pem");
+    sandbox.set("SSL_CERT_FILE", file.to_str().unwrap());
+    sandbox
+        .gate(&langfuse)
+        .exits(2)
+        .says("Langfuse has no such prompt");
+    sandbox
+        .gate(&github)
+        .exits(0)
+        .says("no comment on the pull request")
+        .says("404");
+}
+
+#[test]
 fn a_file_of_authorities_that_holds_none_is_named() {
     let server = ok(&Authority::new().sign("127.0.0.1", |_| {}));
     let mut sandbox = Sandbox::remote(&server.base_url(), 40, "");
@@ -191,7 +236,7 @@ fn a_file_of_authorities_that_holds_none_is_named() {
         &rcgen::KeyPair::generate().unwrap().serialize_pem(),
     );
     for (file, why) in [
-        ("nowhere.pem", "No such file"),
+        ("nowhere.pem", "failed to read PEM"),
         ("empty.pem", "no certificate of an authority"),
         ("torn.pem", "failed to read PEM"),
         ("key.pem", "no certificate of an authority"),
