@@ -172,6 +172,10 @@ fn mending(cause: &rustls::Error) -> Option<&'static str> {
             | CertificateError::NotValidYetContext { .. } => {
                 Some("renew the certificate, or set this machine's clock right")
             }
+            // The error of a library below, which is no dependency of ours, by its name.
+            CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity" => Some(
+                "it is an authority's, and none of a host: make it anew with basicConstraints=CA:FALSE, or sign another by it",
+            ),
             _ => None,
         },
         rustls::Error::InvalidMessage(_) => Some("the port may be one without TLS"),

@@ -97,15 +97,28 @@ fn an_authority_that_nobody_named_is_not_trusted() {
 }
 
 #[test]
-fn a_certificate_that_a_host_signed_itself_is_not_trusted() {
-    let rcgen::CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let shown = Shown {
-        certificate: cert,
-        key: signing_key,
+fn a_certificate_that_a_host_signed_itself_is_trusted_where_its_user_names_it() {
+    let sign = |is_ca| {
+        let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Shown { certificate, key }
     };
+    let shown = sign(rcgen::IsCa::ExplicitNoCa);
     let server = ok(&shown);
     refuses(&trusting(&server, &Authority::new()), &server).says("SSL_CERT_FILE");
+    let named = trusting(&server, &Authority::new());
+    named.write("authority.pem", &shown.certificate.pem());
+    named.gate(&["compare", "v1", "v2"]).exits(0);
+
+    // As OpenSSL makes them where nothing else is said.
+    let constraints = rcgen::BasicConstraints::Unconstrained;
+    let shown = sign(rcgen::IsCa::Ca(constraints));
+    let server = ok(&shown);
+    let named = trusting(&server, &Authority::new());
+    named.write("authority.pem", &shown.certificate.pem());
+    refuses(&named, &server).says("make it anew with basicConstraints=CA:FALSE");
 }
 
 #[test]
