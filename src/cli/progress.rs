@@ -56,6 +56,16 @@ pub struct Progress {
     answers: HashMap<u32, String>,
     screen: Screen,
     spent_usd: f64,
+    done: Done,
+}
+
+/// What a run has done so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Done {
+    trials: usize,
+    requests: usize,
+    cached: usize,
+    elapsed: Duration,
 }
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -98,6 +108,7 @@ impl Progress {
             answers: HashMap::new(),
             screen,
             spent_usd: 0.0,
+            done: Done::default(),
         }
     }
 
@@ -221,6 +232,24 @@ impl Progress {
     }
 }
 
+impl Done {
+    /// What is left of the live line at the end: `400 trials in 4.4 s: 400 requests, 0 from the cache`.
+    fn line(self, spent_usd: f64) -> String {
+        let spent = if spent_usd > 0.0 {
+            format!(", {spent_usd:.4} USD")
+        } else {
+            String::new()
+        };
+        format!(
+            "{} in {:.1} s: {}, {} from the cache{spent}",
+            text::count(self.trials, "trial"),
+            self.elapsed.as_secs_f64(),
+            text::count(self.requests, "request"),
+            text::thousands(self.cached),
+        )
+    }
+}
+
 /// Why a trial failed: its first lost gating score, or the fault of the answer.
 fn reason(result: &TrialFinished) -> String {
     let lost = result
@@ -250,21 +279,34 @@ impl Observer for Progress {
             return;
         }
         match event {
-            Event::TrialFinished(result) => self.trial_finished(result, run),
+            Event::TrialFinished(result) => {
+                self.done.trials += 1;
+                self.trial_finished(result, run);
+            }
             Event::AttemptFinished(attempt) => {
-                if !attempt.cached {
+                if attempt.cached {
+                    self.done.cached += 1;
+                } else {
+                    self.done.requests += 1;
                     let batch = attempt.batch;
                     let paid = batch.map_or(attempt.cost_usd, |batch| batch.paid_usd);
                     self.spent_usd += paid.unwrap_or(0.0);
                 }
                 self.note_answer(attempt);
             }
+            Event::RunFinished(_) => {
+                let done = std::mem::take(&mut self.done);
+                let spent_usd = std::mem::take(&mut self.spent_usd);
+                if self.form == Form::Bar {
+                    let line = done.line(spent_usd);
+                    self.line(&line);
+                }
+            }
             Event::RunStarted(_)
             | Event::CasePlanned(_)
             | Event::RunResumed { .. }
             | Event::BatchSubmitted(_)
-            | Event::AttemptStarted { .. }
-            | Event::RunFinished(_) => {}
+            | Event::AttemptStarted { .. } => {}
         }
     }
 
@@ -277,6 +319,7 @@ impl Observer for Progress {
     }
 
     fn tick(&mut self, status: &Status, _run: &Run) {
+        self.done.elapsed = status.elapsed;
         match self.form {
             Form::None => {}
             Form::Bar => {
@@ -299,5 +342,25 @@ impl Observer for Progress {
         }
         // What could not be shown is not worth an error.
         let _ = std::io::stderr().flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_live_line_says_what_was_sent_and_paid() {
+        let done = Done {
+            trials: 400,
+            requests: 1_200,
+            cached: 1,
+            elapsed: Duration::from_millis(4_440),
+        };
+        assert_eq!(
+            done.line(0.0),
+            "400 trials in 4.4 s: 1,200 requests, 1 from the cache"
+        );
+        assert!(done.line(0.002_1).ends_with("from the cache, 0.0021 USD"));
     }
 }
