@@ -13,11 +13,11 @@ pub enum Piece {
     Name(Vec<String>),
 }
 
-/// A tag that only fills in a value where Nunjucks runs.
+/// A tag that is more than a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{tag}` is code of Nunjucks")]
+#[error("`{}` is code of Nunjucks", crate::base::text::shorten(tag, 120))]
 pub struct Unsupported {
-    /// The tag as written, cut.
+    /// The tag as written.
     pub tag: String,
     /// Where it begins in the text, in bytes.
     pub offset: usize,
@@ -34,13 +34,7 @@ pub fn parse(text: &str) -> Result<Vec<Piece>, Unsupported> {
         let (before, tag) = rest.split_at(at);
         push(&mut pieces, before);
         let refuse = |tag: &str| Unsupported {
-            tag: tag
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .chars()
-                .take(60)
-                .collect(),
+            tag: whole_tag(tag).to_owned(),
             offset: text.len() - tag.len(),
         };
         if let Some(comment) = tag.strip_prefix("{#") {
@@ -63,6 +57,14 @@ pub fn parse(text: &str) -> Result<Vec<Piece>, Unsupported> {
     }
     push(&mut pieces, rest);
     Ok(pieces)
+}
+
+/// The tag that a text begins with, up to its end; to the end of the line where it has none.
+fn whole_tag(text: &str) -> &str {
+    let close = if text.starts_with("{%") { "%}" } else { "}}" };
+    let end = text.find(close).map(|at| at + close.len());
+    let line = text.find('\n').unwrap_or(text.len());
+    text.get(..end.unwrap_or(line)).unwrap_or(text)
 }
 
 fn next_tag(text: &str) -> Option<usize> {
@@ -246,6 +248,18 @@ mod tests {
             ("{{ open", 0),
         ] {
             assert_eq!(parse(text).unwrap_err().offset, offset, "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_a_tag_exactly_as_it_is_written() {
+        for (text, tag) in [
+            ("a {{ a | upper }}: {{b}}", "{{ a | upper }}"),
+            ("{% if a %}: yes{% endif %}", "{% if a %}"),
+            ("{{ open: and more\nnext", "{{ open: and more"),
+            ("{{ a\n | upper }}", "{{ a\n | upper }}"),
+        ] {
+            assert_eq!(parse(text).unwrap_err().tag, tag, "{text}");
         }
     }
 
