@@ -170,6 +170,10 @@ fn next(imported: &Imported, written: &[String]) -> String {
     };
     let suite = &imported.name;
     let _ = writeln!(shown, "\nNext  gate lint --suite {suite}{allow}");
+    let hosts = imported.hosts.iter();
+    let hosts: Vec<String> = hosts.map(|host| format!(" --allow-host {host}")).collect();
+    let hosts = hosts.concat();
+    let allow = format!("{allow}{hosts}");
     if imported.versions > 1 {
         let _ = writeln!(shown, "      gate compare v1 v2 --suite {suite}{allow}");
     } else {

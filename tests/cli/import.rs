@@ -296,10 +296,15 @@ fn lint_only_finds_what_promptfoo_lets_pass() {
         .says("the test has no assertion")
         .says("c.yaml:6:");
     assert!(!sandbox.path("evals").exists());
-    let clean = copy("05-default-test");
-    clean
-        .gate(&["import", "promptfoo", "promptfooconfig.yaml", "--lint-only"])
-        .exits(0);
+    for name in ["05-default-test", "41-nunjucks-filters"] {
+        let ran = copy(name).gate(&["import", "promptfoo", "promptfooconfig.yaml", "--lint-only"]);
+        ran.exits(0);
+        assert!(
+            !ran.stderr.contains("is used by no prompt"),
+            "{}",
+            ran.stderr
+        );
+    }
 }
 
 /// A suite of two cases, and the file of another tool that has answers to them.

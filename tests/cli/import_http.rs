@@ -62,7 +62,8 @@ fn check(name: &str) {
     sandbox
         .gate(&import)
         .exits(0)
-        .prints("--allow-host bot.example.com");
+        .prints("it is asked only with --allow-host bot.example.com")
+        .prints("--suite x --allow-host bot.example.com");
     sandbox.gate(&["lint"]).exits(0);
     let replies = sandbox.json("replies.json");
     let server = service(&replies);

@@ -1,6 +1,7 @@
 //! An assertion of promptfoo as a scorer of ours: the parts that every type shares (negation, weight,
 //! metric, transform, sets). What the types themselves mean is in `kinds` and `judging`.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
@@ -11,7 +12,7 @@ use super::judging;
 use super::kinds;
 use super::ledger::{Ledger, Place};
 use super::models::Graders;
-use super::nunjucks;
+use super::nunjucks::{self, Piece};
 use super::scripts::Scripts;
 use super::types;
 use crate::base::decode::Reader;
@@ -50,6 +51,8 @@ pub struct Converter<'a> {
     pub grader: Option<&'a (Place, Node)>,
     /// Whether scores count, not only passes: a share of what was found is then no pass or fail.
     pub weighed: bool,
+    /// The code of templates that was evaluated for the assertion at hand.
+    pub code: RefCell<Vec<String>>,
 }
 
 /// An assertion while it is read.
@@ -98,6 +101,15 @@ pub enum Outcome {
 }
 
 impl Converter<'_> {
+    /// Keeps in mind what is computed of a template.
+    pub fn note_code(&self, pieces: &[Piece]) {
+        let code = pieces.iter().filter_map(|piece| match piece {
+            Piece::Code(source) => Some(source.clone()),
+            Piece::Text(_) | Piece::Name(_) => None,
+        });
+        self.code.borrow_mut().extend(code);
+    }
+
     /// Converts an assertion or a set of them.
     pub fn convert(&mut self, place: &Place, node: &Node) -> Option<Made> {
         let Some(written) = node.get("type").and_then(Node::as_text) else {
@@ -169,10 +181,9 @@ impl Converter<'_> {
 
     fn metric(&self, node: &Node) -> Option<String> {
         let written = node.get("metric")?.as_text()?;
-        let rendered = match nunjucks::parse(written) {
-            Ok(pieces) => nunjucks::render(&pieces, self.vars),
-            Err(_) => written.to_owned(),
-        };
+        let pieces = nunjucks::parse_code(written).ok();
+        let rendered = pieces.and_then(|pieces| nunjucks::render(&pieces, self.vars).ok());
+        let rendered = rendered.unwrap_or_else(|| written.to_owned());
         (!rendered.trim().is_empty()).then(|| Name::slugify(&rendered).as_str().to_owned())
     }
 
@@ -215,6 +226,7 @@ impl Converter<'_> {
                 return None;
             }
         };
+        self.code.take();
         let outcome = match judging::judged(self, written) {
             Some(outcome) => outcome,
             None => kinds::outcome(self, written),
@@ -233,9 +245,18 @@ impl Converter<'_> {
             self.ledger.dropped(&written.place, written.what(), why);
             return None;
         }
+        let code = self.code.take();
+        for source in &code {
+            let source = text::shorten(source, 80);
+            let why = format!(
+                "`{source}` is computed at import: change the value when the variables change"
+            );
+            self.ledger.changed(&written.place, written.what(), why);
+        }
         match caveat {
             Some(why) => self.ledger.changed(&written.place, written.what(), why),
-            None => self.ledger.carried("assertion", &written.place),
+            None if code.is_empty() => self.ledger.carried("assertion", &written.place),
+            None => {}
         }
         Some(scorer)
     }

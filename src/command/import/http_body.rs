@@ -152,6 +152,9 @@ impl Form {
                         }
                     });
                 }
+                Piece::Code(source) => {
+                    return Err(format!("it sends `{source}`, which is code"));
+                }
                 Piece::Name(path) => {
                     return Err(format!(
                         "it sends `{{{{{}}}}}`, and a request has the prompt alone",

@@ -372,7 +372,8 @@ impl Form {
 }
 
 /// The host of an address, with its port.
-fn host_of(address: &str) -> Option<&str> {
+#[must_use]
+pub fn host_of(address: &str) -> Option<&str> {
     let rest = address
         .strip_prefix("https://")
         .or_else(|| address.strip_prefix("http://"))?;

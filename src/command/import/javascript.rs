@@ -315,7 +315,7 @@ impl Parser {
         match token {
             Token::Text(text) => {
                 let pieces = nunjucks::parse(&text).map_err(|_| Beyond)?;
-                Ok(Part::Text(nunjucks::to_scorer(&pieces)))
+                Ok(Part::Text(nunjucks::to_scorer(&pieces).ok_or(Beyond)?))
             }
             Token::Number(number) => Ok(Part::Number(number)),
             Token::Pattern(source, flags) => {

@@ -108,26 +108,32 @@ fn ours_if_there(written: &Written<'_>) -> Result<Outcome, String> {
 
 /// A template of the config with the values of the test filled in.
 pub fn rendered(converter: &Converter<'_>, text: &str) -> Result<String, String> {
-    let pieces = nunjucks::parse(text).map_err(|error| error.to_string())?;
-    Ok(nunjucks::render(&pieces, converter.vars))
+    let pieces = nunjucks::parse_code(text).map_err(|error| error.to_string())?;
+    converter.note_code(&pieces);
+    nunjucks::render(&pieces, converter.vars)
 }
 
 /// A text of the config as a text of a scorer: with references where the test has all the values
 /// as text, else with the values filled in.
 pub fn template(converter: &Converter<'_>, text: &str) -> Result<String, String> {
-    let pieces = nunjucks::parse(text).map_err(|error| error.to_string())?;
+    let pieces = nunjucks::parse_code(text).map_err(|error| error.to_string())?;
+    converter.note_code(&pieces);
     let plain = pieces.iter().all(|piece| match piece {
         Piece::Text(_) => true,
+        Piece::Code(_) => false,
         Piece::Name(path) => {
             let found = nunjucks::find(path, converter.vars);
             found.is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()))
         }
     });
-    Ok(if plain {
-        nunjucks::to_scorer(&pieces)
-    } else {
-        nunjucks::escape(&nunjucks::render(&pieces, converter.vars))
-    })
+    let template = nunjucks::to_scorer(&pieces).filter(|_| plain);
+    match template {
+        Some(template) => Ok(template),
+        None => Ok(nunjucks::escape(&nunjucks::render(
+            &pieces,
+            converter.vars,
+        )?)),
+    }
 }
 
 /// The value of an assertion as text, its file read where it names one.

@@ -285,8 +285,11 @@ fn variables(prompts: &[Prompt], tests: &[Test], found: &mut Diagnostics) {
             }
         }
     }
-    let used = |name: &String| names.contains(name.as_str());
-    if let Some(test) = tests.first().filter(|_| !names.is_empty()) {
+    // Code may do without a variable, and still uses it.
+    let in_code: BTreeSet<String> = prompts.iter().flat_map(Prompt::names_in_code).collect();
+    let used = |name: &String| names.contains(name.as_str()) || in_code.contains(name);
+    let uses = !names.is_empty() || !in_code.is_empty();
+    if let Some(test) = tests.first().filter(|_| uses) {
         let unused = test.vars.keys().filter(|name| !used(name));
         let everywhere: Vec<&String> = unused
             .filter(|name| tests.iter().all(|test| test.vars.contains_key(*name)))

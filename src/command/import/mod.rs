@@ -2,8 +2,10 @@
 //! over, what means something else now, and what was dropped.
 
 mod assertion;
+mod computed;
 mod config;
 mod csv_tests;
+mod derived;
 mod emit;
 mod evals;
 mod expected;

@@ -8,7 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::assertion::Converter;
 use super::config;
+use super::derived;
 use super::files::Files;
+use super::http_form;
 use super::ledger::{Ledger, Place};
 use super::merged::{self, Test};
 use super::models::{self, Graders, Model};
@@ -51,6 +53,8 @@ pub struct Imported {
     pub versions: usize,
     /// Whether a model or scorer is a program of the owner's.
     pub needs_exec: bool,
+    /// The hosts of services, each of which has to be allowed.
+    pub hosts: BTreeSet<String>,
 }
 
 /// Converts a config.
@@ -68,9 +72,10 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
     };
     config::report_keys(&source, &root, &mut parts.ledger);
     let default = config::default_test(&source, &root, &files, &mut parts.ledger);
-    let tests = parts.tests(&source, &root, &files, default.as_ref());
+    let mut tests = parts.tests(&source, &root, &files, default.as_ref());
     let mut prompts = prompts::all(&source, &root, &files, &mut parts.ledger);
     surround(&mut prompts, &tests, &mut parts.ledger);
+    let prompts = derived::derive(prompts, &mut tests, &mut parts.ledger);
     let mut cases = parts.cases(&files, &tests);
     let mut models = match wanted.model {
         Some(text) => vec![chosen(text)?],
@@ -110,8 +115,18 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
         refused,
         versions: prompts.len(),
         needs_exec,
+        hosts: hosts_of(&models),
         name,
     })
+}
+
+/// The hosts that models of `provider: http` name.
+fn hosts_of(models: &[Model]) -> BTreeSet<String> {
+    let services = models
+        .iter()
+        .filter(|model| model.get("provider").and_then(Json::as_str) == Some("http"));
+    let hosts = services.filter_map(|model| http_form::host_of(model.get("base_url")?.as_str()?));
+    hosts.map(str::to_owned).collect()
 }
 
 fn variables_of(prompts: &[Prompt], cases: &[Case]) -> Variables {
@@ -209,6 +224,7 @@ impl Parts {
             transform: &test.transform,
             grader: test.grader.as_ref(),
             weighed: test.threshold.is_some(),
+            code: std::cell::RefCell::default(),
         };
         let made = test
             .asserts
@@ -324,8 +340,8 @@ fn surround(prompts: &mut [Prompt], tests: &[Test], ledger: &mut Ledger) {
         return;
     }
     let plain = prompts.iter().all(|prompt| prompt.messages.len() == 1);
-    let parsed = super::nunjucks::parse(before)
-        .and_then(|before| Ok((before, super::nunjucks::parse(after)?)));
+    let parsed = super::nunjucks::parse_code(before)
+        .and_then(|before| Ok((before, super::nunjucks::parse_code(after)?)));
     match parsed {
         Ok((before, after)) if same && plain => {
             for (_, pieces) in prompts.iter_mut().flat_map(|prompt| &mut prompt.messages) {

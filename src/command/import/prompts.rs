@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::computed;
 use super::files::{Files, parse_value};
 use super::http_form::Asked;
 use super::ledger::{Ledger, Place};
@@ -18,6 +19,8 @@ use crate::chat::Role;
 pub struct Prompt {
     /// What the config calls it.
     pub label: Option<String>,
+    /// Where it is written.
+    pub place: Place,
     /// Whether it is written as a list of messages.
     pub chat: bool,
     /// Its messages.
@@ -29,6 +32,17 @@ impl Prompt {
     pub fn names(&self) -> BTreeSet<&str> {
         let pieces = self.messages.iter().map(|(_, pieces)| pieces);
         pieces.flat_map(|pieces| nunjucks::names(pieces)).collect()
+    }
+
+    /// The variables that its code takes.
+    #[must_use]
+    pub fn names_in_code(&self) -> BTreeSet<String> {
+        let pieces = self.messages.iter().flat_map(|(_, pieces)| pieces);
+        let code = pieces.filter_map(|piece| match piece {
+            Piece::Code(source) => Some(computed::names(source)),
+            Piece::Text(_) | Piece::Name(_) => None,
+        });
+        code.flatten().collect()
     }
 }
 
@@ -249,13 +263,8 @@ fn read(raw: &Raw, ledger: &mut Ledger) -> Option<Prompt> {
     };
     let mut translated = Vec::with_capacity(messages.len());
     for (role, content) in messages {
-        match nunjucks::parse(&content) {
-            Ok(pieces) if nunjucks::to_prompt(&pieces).is_some() => translated.push((role, pieces)),
-            Ok(_) => {
-                let why = "it uses a field of a field: give the value as a variable of its own";
-                ledger.dropped(&raw.place, "prompt", why);
-                return None;
-            }
+        match nunjucks::parse_code(&content) {
+            Ok(pieces) => translated.push((role, pieces)),
             Err(error) => {
                 let why = format!("{error}: our templates only fill in values");
                 ledger.dropped(&tag_place(&raw.place, &error.tag), "prompt", why);
@@ -263,16 +272,31 @@ fn read(raw: &Raw, ledger: &mut Ledger) -> Option<Prompt> {
             }
         }
     }
-    ledger.carried("prompt", &raw.place);
+    if !is_chat && makes_messages(&raw.text, &translated) {
+        let why = "its messages are made by code: write each message out";
+        ledger.dropped(&raw.place, "prompt", why);
+        return None;
+    }
     Some(Prompt {
+        place: raw.place.clone(),
         label: raw.label.clone(),
         chat: is_chat,
         messages: translated,
     })
 }
 
+/// Whether a text that is no list of messages becomes one when its code is run.
+fn makes_messages(text: &str, messages: &[(Role, Vec<Piece>)]) -> bool {
+    let has_code = messages
+        .iter()
+        .flat_map(|(_, pieces)| pieces)
+        .any(|piece| matches!(piece, Piece::Code(_)));
+    has_code && text.contains("\"role\"") && text.contains("\"content\"")
+}
+
 /// Where a tag stands, as far as it stands in the file as it was read.
-fn tag_place(place: &Place, tag: &str) -> Place {
+#[must_use]
+pub fn tag_place(place: &Place, tag: &str) -> Place {
     let from = place.span.start;
     let inside = place.source.text.get(from..).unwrap_or_default();
     let Some(at) = inside.find(tag) else {
