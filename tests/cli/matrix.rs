@@ -385,7 +385,7 @@ fn many_faults_at_once_leave_every_trial_in_one_state_and_cost_few_requests() {
     >::new()));
     let injected = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&injected);
-    let (ran, suite, sent) = ran(50, &["--timeout", "400ms"], move |seen| {
+    let (ran, suite, sent) = ran(1_000, &["-j", "64", "--timeout", "400ms"], move |seen| {
         let trial = format!("{}{}", seen.system(), seen.user());
         let number: usize = seen.user().trim_start_matches("question ").parse().unwrap();
         let mut attempts = attempts.lock().unwrap();
@@ -409,10 +409,10 @@ fn many_faults_at_once_leave_every_trial_in_one_state_and_cost_few_requests() {
         fault
     });
     ran.exits(0);
-    assert_eq!(suite["arms"]["candidate"]["passed"], 50);
+    assert_eq!(suite["arms"]["candidate"]["passed"], 1_000);
     let injected = injected.load(Ordering::SeqCst);
     assert!(
-        sent - injected <= 100 * 11 / 10 + 10,
+        sent - injected <= 2_000 * 11 / 10 + 10,
         "{sent} sent, {injected} faults"
     );
 }
