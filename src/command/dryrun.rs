@@ -11,6 +11,7 @@ use crate::chat::{Price, Request, Role, Tokenizer};
 use crate::dataset::Case;
 use crate::plan::estimate::{self, Estimate};
 use crate::provider::{Call, Endpoint, Subject, Version};
+use crate::report::number;
 use crate::runner::{ArmJob, Job};
 use crate::score::Kind;
 use crate::stats::power::{Risk, paired_mde};
@@ -30,7 +31,9 @@ pub struct Forecast {
     pub judges: BTreeMap<String, Asked>,
     /// How the tokens of each model's questions are counted, by the model's id.
     pub tokenizers: BTreeMap<String, Tokenizer>,
-    /// The loss that this many cases find with 80 % power, in points, where one can be found.
+    /// The probability with which a loss should be found.
+    pub power: f64,
+    /// The loss that this many cases find with it, as a share, where one can be found.
     pub finds: Option<f64>,
     /// What an edit of this prompt costs in refilled prompt cache at the traffic given.
     pub refill: Option<Refill>,
@@ -142,6 +145,7 @@ pub fn forecast(
         answers,
         judges,
         tokenizers: tokenizers(job),
+        power,
         finds: mde,
         refill: per_hour.and_then(|per_hour| refill(job, per_hour)),
         batch: project.settings.batch,
@@ -305,13 +309,17 @@ impl Forecast {
                 tokenizer.describe()
             ));
         }
+        let (power, churn) = (number::level(self.power), number::level(PLANNED_CHURN));
         lines.push(match self.finds {
-            Some(points) => format!("  finds a loss of {:.1} points with 80 % power (6 % of the cases flip without any change)", points * 100.0),
-            None => "  too few cases to find any loss with 80 % power".to_owned(),
+            Some(loss) => format!(
+                "  finds a loss of {:.1} points with {power} power ({churn} of the cases flip without any change)",
+                loss * 100.0
+            ),
+            None => format!("  too few cases to find any loss with {power} power"),
         });
         if let Some(refill) = &self.refill {
             let cost = refill.cost_usd.map_or_else(
-                || "unknown: the model's price is".to_owned(),
+                || "cost unknown, as the model's price is".to_owned(),
                 |cost| format!("about {cost:.2} USD"),
             );
             lines.push(if refill.prefix_tokens > 0.0 { format!(

@@ -22,6 +22,16 @@ pub fn priced(server: &Server, cases: usize) -> Sandbox {
 }
 
 #[test]
+fn a_dry_run_says_what_the_cases_find_with_the_power_that_the_policy_wants() {
+    let server = Server::saying("ok");
+    let sandbox = Sandbox::remote(&server.base_url(), 100, "policy: { power: 0.95 }\n");
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n"])
+        .exits(0)
+        .prints("points with 95 % power (6 % of the cases flip");
+}
+
+#[test]
 fn a_dry_run_sends_nothing_and_says_what_it_would_cost() {
     let server = Server::saying("ok");
     let sandbox = priced(&server, 100);
