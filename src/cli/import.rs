@@ -6,6 +6,7 @@ use super::args::{Global, ImportArgs, ImportCommand, OpenaiEvalsArgs, PromptfooA
 use super::exit::Exit;
 use super::gate::{gate, version};
 use super::inspect::print;
+use super::next;
 use super::output;
 use super::project::{caller_folder, global_layers, open, suite_layers};
 use crate::base::{Severity, text};
@@ -62,19 +63,19 @@ fn openai_evals(
     print(&account(&imported.ledger))?;
     refuse_drops(&imported.ledger, args.allow_partial)?;
     let written = scaffold::write_all(project, &imported.files)?;
-    let mut shown = written_files(&written);
     let suite = &imported.name;
-    // Writing to a `String` can not fail.
-    let _ = writeln!(
-        shown,
-        "\nNext  gate lint --suite {suite}\n      gate run v1 --no-gate --suite {suite}"
-    );
+    let commands = [
+        format!("gate lint --suite {suite}"),
+        format!("gate run v1 --no-gate --suite {suite}"),
+    ];
+    let needs = import::Needs::named(project, &args.model);
+    let shown = written_files(&written) + &next::lines(&needs, &commands);
     print(&shown)?;
     Ok(Exit::Ok)
 }
 
 /// Nothing is written where something would be lost, unless the caller says so.
-fn refuse_drops(ledger: &Ledger, allow_partial: bool) -> Result<(), CommandError> {
+pub(super) fn refuse_drops(ledger: &Ledger, allow_partial: bool) -> Result<(), CommandError> {
     if !ledger.has_drops() || allow_partial {
         return Ok(());
     }
@@ -162,22 +163,15 @@ pub(super) fn account(ledger: &Ledger) -> String {
 }
 
 fn next(imported: &Imported, written: &[String]) -> String {
-    let mut shown = written_files(written);
-    let allow = if imported.needs_exec {
-        " --allow-exec"
-    } else {
-        ""
-    };
     let suite = &imported.name;
-    let _ = writeln!(shown, "\nNext  gate lint --suite {suite}{allow}");
-    let hosts = imported.hosts.iter();
-    let hosts: Vec<String> = hosts.map(|host| format!(" --allow-host {host}")).collect();
-    let hosts = hosts.concat();
-    let allow = format!("{allow}{hosts}");
-    if imported.versions > 1 {
-        let _ = writeln!(shown, "      gate compare v1 v2 --suite {suite}{allow}");
+    let needs = &imported.needs;
+    let exec = if needs.exec { " --allow-exec" } else { "" };
+    let flags = next::flags(needs);
+    let answers = if imported.versions > 1 {
+        format!("gate compare v1 v2 --suite {suite}{flags}")
     } else {
-        let _ = writeln!(shown, "      gate run v1 --no-gate --suite {suite}{allow}");
-    }
-    shown
+        format!("gate run v1 --no-gate --suite {suite}{flags}")
+    };
+    let commands = [format!("gate lint --suite {suite}{exec}"), answers];
+    written_files(written) + &next::lines(needs, &commands)
 }

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::args::{Global, InitArgs};
 use super::exit::Exit;
-use super::import::account;
+use super::import::{account, refuse_drops};
 use super::inspect::print;
+use super::next;
 use super::project::{caller_folder, global_layers, open};
 use crate::base::text;
 use crate::command::CommandError;
@@ -19,9 +20,15 @@ pub(super) fn init(global: &Global, args: &InitArgs) -> Result<Exit, CommandErro
         name: args.name.as_deref(),
         model: args.model.as_deref(),
         no_workflow: args.no_workflow,
+        allow_partial: args.allow_partial,
         caller: caller.as_str(),
     };
     let done = init::scaffold(&project, &wanted)?;
+    let losses = done.ledger.as_ref().filter(|ledger| ledger.has_drops());
+    if let Some(ledger) = losses.filter(|_| !args.allow_partial) {
+        print(&account(ledger))?;
+        refuse_drops(ledger, args.allow_partial)?;
+    }
     let price = init::price(&project, &done.suite);
     print(&account_of(&done, price.as_deref()))?;
     Ok(Exit::Ok)
@@ -53,26 +60,24 @@ fn account_of(done: &Scaffolded, price: Option<&str>) -> String {
     for note in &done.notes {
         let _ = writeln!(shown, "found  {}", text::visible_line(note));
     }
+    shown + &next_of(done, price)
+}
+
+fn next_of(done: &Scaffolded, price: Option<&str>) -> String {
     let suite = &done.suite;
     let price = price.map_or_else(String::new, |price| format!(": {price}"));
-    let _ = writeln!(
-        shown,
-        "\nNext  gate run --no-gate --suite {suite}    the answers now{price}"
-    );
-    if done.versions > 1 {
-        let _ = writeln!(
-            shown,
-            "      gate compare v1 v2 --suite {suite}   two versions of the prompt"
-        );
+    let flags = next::flags(&done.needs);
+    let then = if done.versions > 1 {
+        format!("gate compare v1 v2 --suite {suite}{flags}   two versions of the prompt")
     } else {
         let prompt = match done.prompt.as_str() {
             "" => "its prompt".to_owned(),
             path => text::visible_line(path),
         };
-        let _ = writeln!(
-            shown,
-            "      gate compare    after the first edit of {prompt} (commit before it: the baseline is HEAD)"
-        );
-    }
-    shown
+        format!(
+            "gate compare{flags}    after the first edit of {prompt} (commit before it: the baseline is HEAD)"
+        )
+    };
+    let first = format!("gate run --no-gate --suite {suite}{flags}    the answers now{price}");
+    next::lines(&done.needs, &[first, then])
 }

@@ -14,6 +14,7 @@ pub mod github;
 mod import;
 mod init;
 mod inspect;
+mod next;
 pub mod output;
 mod planning;
 pub mod progress;

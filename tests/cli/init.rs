@@ -166,6 +166,42 @@ fn a_promptfoo_config_is_imported() {
 }
 
 #[test]
+fn a_promptfoo_config_that_would_lose_something_is_taken_only_with_leave() {
+    let sandbox = repository();
+    sandbox.write(
+        "promptfooconfig.yaml",
+        "prompts: ['A {{q}}', 'B {{q}}']\nproviders:\n  - { id: https://bot.example.com/ask, config: { method: POST, body: { m: '{{prompt}}' }, transformResponse: json.text } }\ntests:\n  - vars: { q: one }\n    assert:\n      - { type: contains, value: A }\n      - { type: perplexity, threshold: 2 }\n      - { type: llm-rubric, value: polite, provider: 'openai:gpt-4o' }\n",
+    );
+    let init = sandbox.gate(&["init", "--name", "pf"]);
+    init.exits(2)
+        .prints("dropped  1\n  promptfooconfig.yaml:8:")
+        .says("1 part would be dropped, so nothing was written")
+        .says("--allow-partial");
+    assert!(!sandbox.path("evals").exists() && !sandbox.path(".github").exists());
+    // What the commands need stands in them, as after an import.
+    let flags = "--suite pf --allow-host bot.example.com";
+    sandbox
+        .gate(&["init", "--name", "pf", "--allow-partial"])
+        .exits(0)
+        .prints("dropped  1\n")
+        .prints("Next  set OPENAI_API_KEY in the environment: the key for `")
+        .prints(&format!("gate run --no-gate {flags}"))
+        .prints(&format!("gate compare v1 v2 {flags}"));
+    sandbox
+        .gate(&[
+            "import",
+            "promptfoo",
+            "promptfooconfig.yaml",
+            "--name",
+            "pf",
+            "--allow-partial",
+        ])
+        .exits(0)
+        .prints("Next  set OPENAI_API_KEY in the environment: the key for `")
+        .prints(&format!("gate compare v1 v2 {flags}"));
+}
+
+#[test]
 fn outside_git_it_says_what_a_comparison_will_need() {
     let sandbox = Sandbox::empty();
     sandbox

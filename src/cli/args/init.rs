@@ -18,4 +18,7 @@ pub struct InitArgs {
     /// Write no .github/workflows/prompts.yml.
     #[arg(long)]
     pub no_workflow: bool,
+    /// Write what can be carried over of a promptfoo config, although something is dropped.
+    #[arg(long)]
+    pub allow_partial: bool,
 }

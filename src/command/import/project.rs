@@ -10,11 +10,11 @@ use super::assertion::Converter;
 use super::config;
 use super::derived;
 use super::files::Files;
-use super::http_form;
 use super::ledger::{Ledger, Place};
 use super::merged::{self, Test};
 use super::models::{self, Graders, Model};
 use super::names::Names;
+use super::needs::Needs;
 use super::prompts::{self, Prompt};
 use super::scripts::{self, Scripts};
 use super::suite::{self, Case};
@@ -51,10 +51,8 @@ pub struct Imported {
     pub refused: Option<(String, String)>,
     /// How many versions the prompt has.
     pub versions: usize,
-    /// Whether a model or scorer is a program of the owner's.
-    pub needs_exec: bool,
-    /// The hosts of services, each of which has to be allowed.
-    pub hosts: BTreeSet<String>,
+    /// What the owner has to give before the first request.
+    pub needs: Needs,
 }
 
 /// Converts a config.
@@ -106,7 +104,8 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
     };
     let mut new_files = output.files();
     new_files.extend(parts.scripts.into_files());
-    let needs_exec = new_files
+    let mut needs = Needs::of(project, models.iter().chain(&judges));
+    needs.exec |= new_files
         .iter()
         .any(|file| file.path == scripts::BRIDGE_PATH);
     Ok(Imported {
@@ -114,19 +113,9 @@ pub fn convert(project: &Project, wanted: &Wanted<'_>) -> Result<Imported, Comma
         ledger: parts.ledger,
         refused,
         versions: prompts.len(),
-        needs_exec,
-        hosts: hosts_of(&models),
+        needs,
         name,
     })
-}
-
-/// The hosts that models of `provider: http` name.
-fn hosts_of(models: &[Model]) -> BTreeSet<String> {
-    let services = models
-        .iter()
-        .filter(|model| model.get("provider").and_then(Json::as_str) == Some("http"));
-    let hosts = services.filter_map(|model| http_form::host_of(model.get("base_url")?.as_str()?));
-    hosts.map(str::to_owned).collect()
 }
 
 fn variables_of(prompts: &[Prompt], cases: &[Case]) -> Variables {

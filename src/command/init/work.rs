@@ -25,6 +25,8 @@ pub struct Wanted<'a> {
     pub model: Option<&'a str>,
     /// Whether the workflow is left out.
     pub no_workflow: bool,
+    /// Whether a config is taken although parts of it are dropped.
+    pub allow_partial: bool,
     /// The folder that the caller's path is relative to.
     pub caller: &'a str,
 }
@@ -57,6 +59,8 @@ pub struct Scaffolded {
     pub is_mock: bool,
     /// Whether the prompt has several versions to compare.
     pub versions: usize,
+    /// What the owner has to give before the first request.
+    pub needs: import::Needs,
 }
 
 /// A key in the environment, and the model that is taken with it.
@@ -71,7 +75,8 @@ const SUITE: &str = "the suite";
 const GATE: &str = "the gate on pull requests";
 const MAX_FILE: u64 = 64 << 20;
 
-/// Writes what is missing for a first gate.
+/// Writes what is missing for a first gate; nothing where parts of a config would be lost and the caller
+/// does not say that they may.
 ///
 /// # Errors
 /// When what the caller named can not be used, or a file can not be written.
@@ -132,8 +137,13 @@ fn from_promptfoo(
         versions: imported.versions,
         ledger: Some(imported.ledger),
         suite: name,
+        needs: imported.needs,
         ..Scaffolded::default()
     };
+    let loses = done.ledger.as_ref().is_some_and(import::Ledger::has_drops);
+    if loses && !wanted.allow_partial {
+        return Ok(done);
+    }
     let mut files: Vec<(NewFile, &'static str)> = imported
         .files
         .into_iter()
@@ -142,7 +152,9 @@ fn from_promptfoo(
             (file, what)
         })
         .collect();
-    add_workflow(wanted, key_of(wanted.model), &mut files);
+    let key = done.needs.keys.keys().next().map(String::as_str);
+    let key = key.unwrap_or_else(|| key_of(wanted.model)).to_owned();
+    add_workflow(wanted, &key, &mut files);
     write(project, files, &mut done)?;
     Ok(done)
 }
@@ -197,6 +209,11 @@ fn plain(
         prompt: prompt.path.clone(),
         is_mock: model.is_none(),
         versions: 1,
+        needs: model
+            .as_deref()
+            .map_or_else(import::Needs::default, |model| {
+                import::Needs::named(project, model)
+            }),
         notes: notes(found, &prompt, rows.as_ref().map(|(path, _)| path.as_str())),
         ..Scaffolded::default()
     };
