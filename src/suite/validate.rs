@@ -49,7 +49,7 @@ pub fn validate<'c>(
 ) {
     check_messages(prompts, diagnostics);
     check_use(dataset, cases, prompts, diagnostics);
-    let mut unknown: BTreeSet<&str> = BTreeSet::new();
+    let mut used: BTreeSet<String> = BTreeSet::new();
     for (index, case) in cases.iter().enumerate() {
         check_variables(dataset, case, prompts, diagnostics);
         for scorer in CaseScorers::new(scorers, own(index)).iter() {
@@ -69,19 +69,61 @@ pub fn validate<'c>(
                 diagnostics.push(at_case("missing-reference", message, dataset, case).help(help));
             }
         }
-        let declared = |name: &str| prompts.iter().any(|prompt| prompt.variable(name).is_some());
-        for (name, _) in case.vars.iter().filter(|(name, _)| !declared(name)) {
-            if unknown.insert(name) {
-                let message = format!(
-                    "variable `{name}` of case `{}` is in no prompt",
-                    text::visible_line(case.id.as_str())
-                );
-                let mut warning = at_case("unused-case-variable", message, dataset, case);
-                warning.severity = crate::base::Severity::Warning;
-                diagnostics.push(warning.help("remove it from the cases, or use it in the prompt"));
-            }
+        used.extend(
+            CaseScorers::new(scorers, own(index))
+                .iter()
+                .flat_map(|scorer| {
+                    let references = scorer.references().iter();
+                    references.filter_map(|reference| Some(reference.variable()?.to_owned()))
+                }),
+        );
+    }
+    check_unused(dataset, cases, prompts, &used, diagnostics);
+}
+
+/// Variables of the cases that neither these prompts nor the scorers use: one finding for all.
+fn check_unused(
+    dataset: &str,
+    cases: &[Case],
+    prompts: &[&PromptVersion],
+    used: &BTreeSet<String>,
+    diagnostics: &mut Diagnostics,
+) {
+    const MOST: usize = 10;
+    let idle = |name: &str| {
+        !used.contains(name) && prompts.iter().all(|prompt| prompt.variable(name).is_none())
+    };
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut first = None;
+    for case in cases {
+        for (name, _) in case.vars.iter().filter(|(name, _)| idle(name)) {
+            names.insert(name);
+            first.get_or_insert(case);
         }
     }
+    let Some(case) = first else {
+        return;
+    };
+    let mut listed: Vec<String> = names
+        .iter()
+        .take(MOST)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if names.len() > MOST {
+        listed.push(format!("{} more", names.len() - MOST));
+    }
+    let users: BTreeSet<String> = prompts.iter().map(|prompt| shown(prompt)).collect();
+    let users: Vec<String> = users.into_iter().collect();
+    let message = format!(
+        "{} of the cases that neither {} nor a scorer uses: {}",
+        text::count(names.len(), "variable"),
+        users.join(" nor "),
+        listed.join(", ")
+    );
+    let mut warning = at_case("unused-case-variable", message, dataset, case);
+    warning.severity = crate::base::Severity::Warning;
+    let help = "a misspelt name, or a leftover; keep what another version uses, or what a value was computed from";
+    diagnostics.push(warning.help(help));
 }
 
 fn check_variables(

@@ -476,6 +476,80 @@ fn a_version_that_uses_no_variable_of_the_cases_is_named() {
 }
 
 #[test]
+fn variables_that_nothing_asked_uses_are_one_finding_that_advises_no_loss() {
+    let sandbox = Sandbox::smallest();
+    let with = CASES.replace(
+        "\"ticket\"",
+        "\"hotel\": 1, \"vip\": 2, \"mood\": \"x\", \"ticket\"",
+    );
+    sandbox.write("fixtures/label.jsonl", &with);
+    let second = v2()
+        .replace(
+            "variables:\n",
+            "variables:\n  mood: { type: string, max_length: 9 }\n",
+        )
+        .replace("{{ticket}}", "{{ticket}} {{mood}}");
+    sandbox.write("prompts/label/v2.yaml", &second);
+    let run = sandbox.gate(&["run", "v1", "--no-gate"]);
+    run.exits(0)
+        .says("3 variables of the cases that neither v1 nor a scorer uses: `hotel`, `mood`, `vip`")
+        .says("keep what another version uses");
+    assert_eq!(
+        run.stderr.matches("unused-case-variable").count(),
+        1,
+        "{}",
+        run.stderr
+    );
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n"])
+        .exits(0)
+        .says("2 variables of the cases that neither v1 nor v2 nor a scorer uses: `hotel`, `vip`");
+    let scored = SUITE.replace(
+        "scorers: [",
+        "scorers: [{ type: not-contains, value: \"{{vars.vip}}\" }, ",
+    );
+    sandbox.write("evals/label.yaml", &scored);
+    sandbox
+        .gate(&["compare", "v1", "v2", "-n"])
+        .exits(0)
+        .says("1 variable of the cases that neither v1 nor v2 nor a scorer uses: `hotel`");
+}
+
+#[test]
+fn a_host_that_can_match_nothing_is_refused() {
+    let mut sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&[
+            "run",
+            "v1",
+            "--no-gate",
+            "--allow-host",
+            "http://127.0.0.1:18742/ask",
+        ])
+        .exits(2)
+        .says("`http://127.0.0.1:18742/ask` is no host")
+        .says("name its host: 127.0.0.1:18742");
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--allow-host", "not a host!"])
+        .exits(2)
+        .says("write a host or host:port");
+    sandbox.set("GATE_ALLOW_HOST", "a.example, b.example:8443");
+    sandbox.gate(&["run", "v1", "--no-gate"]).exits(0);
+}
+
+#[test]
+fn before_the_first_commit_a_comparison_says_to_commit() {
+    let sandbox = Sandbox::empty();
+    sandbox.git(&["init", "-q"]);
+    sandbox.gate(&["init"]).exits(0);
+    sandbox
+        .gate(&["compare"])
+        .exits(2)
+        .says("git has no commit here yet")
+        .says("commit once");
+}
+
+#[test]
 fn what_looks_right_and_is_not_gets_the_right_words() {
     let sandbox = Sandbox::smallest();
     sandbox
