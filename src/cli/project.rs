@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 
 use super::args::{GateArgs, Global, HowArgs, PermissionArgs, ReportFiles, SuiteArgs};
 use super::env;
+use crate::base::text;
 use crate::command::{CommandError, Permissions, Project, Surroundings};
 use crate::settings::{Layers, Origin};
 
@@ -119,8 +120,10 @@ fn open_from(
     };
     let none = PermissionArgs::default();
     let allowed = allowed.unwrap_or(&none);
+    let hosts = env::permission_list(&allowed.allow_host, "GATE_ALLOW_HOST");
+    check_hosts(&hosts)?;
     let permissions = Permissions {
-        hosts: env::permission_list(&allowed.allow_host, "GATE_ALLOW_HOST"),
+        hosts,
         paths: env::permission_list(&allowed.allow_path, "GATE_ALLOW_PATH")
             .into_iter()
             .map(Into::into)
@@ -135,6 +138,17 @@ fn open_from(
         variables: env::variables(),
         clock: Arc::new(env::SystemClock),
     })
+}
+
+/// Each host that is allowed is one: an entry that can match nothing would be passed over.
+fn check_hosts(hosts: &[String]) -> Result<(), CommandError> {
+    for host in hosts {
+        crate::http::check_entry(host).map_err(|help| {
+            let shown = text::visible_line(host);
+            CommandError::usage(format!("--allow-host `{shown}` is no host"), help)
+        })?;
+    }
+    Ok(())
 }
 
 /// The layers of a command that runs suites.

@@ -183,6 +183,34 @@ fn matches_host(pattern: &str, host: &str) -> bool {
     fits && labels.next().is_none()
 }
 
+/// Checks an entry of `--allow-host`: a host or `host:port`.
+///
+/// # Errors
+/// What to write instead, in words.
+pub fn check_entry(entry: &str) -> Result<(), String> {
+    let entry = entry.trim();
+    if entry.contains("://") {
+        let url = Url::parse(entry).ok();
+        let named = url.filter(|url| url.host_str().is_some_and(|host| !host.is_empty()));
+        return Err(match named {
+            Some(url) => format!("name its host: {}", host_and_port(&url)),
+            None => FORM.to_owned(),
+        });
+    }
+    // An address with nothing but host and port says both as they were written.
+    let url = Url::parse(&format!("https://{entry}/")).map_err(|_| FORM)?;
+    let host = url.host_str().unwrap_or_default();
+    let is_known = allows(entry, host, url.port_or_known_default());
+    let is_plain = !host.contains('*') && !entry.contains(['/', '@', '?', '#', '%']);
+    if is_known && is_plain {
+        Ok(())
+    } else {
+        Err(FORM.to_owned())
+    }
+}
+
+const FORM: &str = "write a host or host:port, such as bot.example.com or 127.0.0.1:8080";
+
 /// The address as written, but for what stands before an `@`, which may be a password.
 fn without_userinfo(base_url: &str) -> String {
     match base_url.rsplit_once('@') {
@@ -201,6 +229,39 @@ mod tests {
         let allowed: Vec<String> = allowed.iter().map(|host| (*host).to_owned()).collect();
         check_base_url(base_url, OWN, &allowed)
             .map_err(|error| format!("{error}; {}", error.help()))
+    }
+
+    #[test]
+    fn an_entry_is_a_host_with_or_without_a_port() {
+        for good in [
+            "bot.example.com",
+            "Bot.Example.com:8443",
+            "bot.example.com:443",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "localhost",
+            "[::1]:8080",
+            " proxy_host:80 ",
+        ] {
+            assert_eq!(check_entry(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "not a host!",
+            "a/b",
+            "a:b",
+            "a:99999",
+            "*",
+            "*.example.com",
+            "u@a",
+            "a?x",
+            "https://",
+            "a,b.example",
+        ] {
+            assert_eq!(check_entry(bad), Err(FORM.to_owned()), "{bad}");
+        }
+        let url = check_entry("http://127.0.0.1:18742/ask");
+        assert_eq!(url, Err("name its host: 127.0.0.1:18742".to_owned()));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub use client::{Client, ClientOptions, Header, HttpRequest, Method, SecretHeade
 #[cfg(feature = "postgres")]
 pub(crate) use fault::mistrust;
 pub use fault::{HttpError, HttpFault};
-pub use host::{HostError, check_base_url, check_free_form, is_loopback_url};
+pub use host::{HostError, check_base_url, check_entry, check_free_form, is_loopback_url};
 pub(crate) use host::{allows, is_loopback};
 pub use reply::{Headers, Reply};
 pub use roots::Roots;

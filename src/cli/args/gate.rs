@@ -75,7 +75,8 @@ pub struct SuiteArgs {
 /// What the owner of the machine allows.
 #[derive(Debug, Args, Default)]
 pub struct PermissionArgs {
-    /// Let keys go to this host besides the provider's own (repeatable).
+    /// Let requests, and keys with them, go to this host besides the provider's own: a host or host:port
+    /// (repeatable).
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
     /// Let files name this folder outside the project (repeatable).
