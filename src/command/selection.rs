@@ -5,6 +5,7 @@ use super::versions::{Resolved, Versions};
 use crate::registry::channel::Channel;
 use crate::registry::reference::{GitTarget, VersionRef};
 use crate::registry::status::Status;
+use crate::store::git::GitError;
 use crate::suite::PromptLocation;
 
 /// The pair of a comparison.
@@ -115,6 +116,15 @@ fn below(versions: &Versions<'_>, candidate: &Resolved) -> Result<Option<u32>, C
 
 fn no_baseline(candidate: &Resolved, cause: Option<CommandError>) -> CommandError {
     let cause = cause.map_or(String::new(), |error| format!(": {error}"));
+    let unborn = GitError::UnknownRevision("HEAD".to_owned()).to_string();
+    if cause.ends_with(&unborn) {
+        let message = format!(
+            "there is no version that {} could be compared with: git has no commit here yet",
+            candidate.label
+        );
+        let help = "commit once, and the next edit is compared with that; or name two versions";
+        return CommandError::usage(message, help);
+    }
     CommandError::usage(
         format!(
             "there is no version that {} could be compared with{cause}",
