@@ -2,44 +2,56 @@
 //! sister of the same Jinja2, and what Nunjucks does otherwise is done here or refused. Filters are
 //! those of <https://mozilla.github.io/nunjucks/templating.html#builtin-filters> that stand below.
 
+mod changed;
 mod filters;
+mod otherwise;
 mod value;
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::sync::LazyLock;
 
 use minijinja::value::Value;
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value as Json};
 
+use self::changed::{as_numbers, as_texts, empty_as_zero, without_nothing, zero_as_text};
 use super::nunjucks::{self, js_text};
 use crate::base::text;
-use value::Fields;
+use filters::engine;
+use value::{Fields, refuse};
 
+/// Below it JavaScript has every whole number, and writes it out.
+const MOST_EXACT: f64 = 1e15;
 const FUEL: u64 = 200_000;
 const MOST_CHARACTERS: usize = 1_000_000;
+const TOO_LONG: &str = "it gives more than a million characters";
 /// Names that are none of a test's variables.
 const OTHERS: [&str; 2] = ["env", "_conversation"];
 
-static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(filters::engine);
+static ENGINE: LazyLock<Environment<'static>> =
+    LazyLock::new(|| engine(UndefinedBehavior::Chainable));
+/// For `~`, which writes what is not there as `undefined` in JavaScript.
+static STRICT: LazyLock<Environment<'static>> =
+    LazyLock::new(|| engine(UndefinedBehavior::SemiStrict));
 
 /// The text that a tag or block gives for the variables of a test.
 ///
 /// # Errors
 /// In words, when it is beyond what is known to give the same as Nunjucks.
 pub fn evaluate(source: &str, vars: &Map<String, Json>) -> Result<String, String> {
+    if otherwise::is_deep(source) {
+        let source = text::shorten(source, 80);
+        return Err(format!("`{source}`: it has too many parts"));
+    }
     let prepared = prepared(source);
     let refused = |why: String| format!("`{}`: {why}", text::shorten(source, 80));
-    if let Some(name) = names(source)
-        .iter()
-        .find(|name| OTHERS.contains(&name.as_str()))
-    {
+    let names = names(source);
+    if let Some(name) = names.iter().find(|name| OTHERS.contains(&name.as_str())) {
         return Err(refused(format!("`{name}` is no variable of a test")));
     }
-    if prepared.contains("[-") {
-        return Err(refused(
-            "an index from the end is none in JavaScript".to_owned(),
-        ));
+    if let Some(why) = otherwise::refusal(source, &names, vars) {
+        return Err(refused(why.to_owned()));
     }
     if compares_a_list(&prepared, vars) {
         return Err(refused("it compares a list or a map".to_owned()));
@@ -48,14 +60,19 @@ pub fn evaluate(source: &str, vars: &Map<String, Json>) -> Result<String, String
     // JavaScript compares a text with a number as numbers: where that could matter, it is refused.
     if compares(source) {
         let has_text = source.contains(['"', '\'']);
-        let changes = [as_numbers as fn(&Json) -> Json]
+        let has_empty = source.contains("\"\"") || source.contains("''");
+        let changes = [as_numbers as fn(&Json) -> Json, without_nothing]
             .into_iter()
-            .chain(has_text.then_some(as_texts as fn(&Json) -> Json));
+            .chain(has_text.then_some(as_texts as fn(&Json) -> Json))
+            .chain([if has_empty {
+                zero_as_text
+            } else {
+                empty_as_zero
+            }]);
         for change in changes {
-            let each = vars
-                .iter()
-                .map(|(name, value)| (name.clone(), change(value)));
-            let other: Map<String, Json> = each.collect();
+            let Json::Object(other) = change(&vars.clone().into()) else {
+                continue;
+            };
             if other != *vars && rendered(&prepared, &other).ok().as_ref() != Some(&made) {
                 return Err(refused("it compares a text with a number".to_owned()));
             }
@@ -68,7 +85,9 @@ pub fn evaluate(source: &str, vars: &Map<String, Json>) -> Result<String, String
 #[must_use]
 pub fn names(source: &str) -> BTreeSet<String> {
     let prepared = prepared(source);
-    let template = ENGINE.template_from_str(&prepared).ok();
+    let template = (!otherwise::is_deep(source))
+        .then(|| ENGINE.template_from_str(&prepared).ok())
+        .flatten();
     let names = template.map(|template| template.undeclared_variables(false));
     let mut names: BTreeSet<String> = names.into_iter().flatten().collect();
     names.remove("range");
@@ -76,17 +95,52 @@ pub fn names(source: &str) -> BTreeSet<String> {
 }
 
 fn rendered(source: &str, vars: &Map<String, Json>) -> Result<String, String> {
-    let template = ENGINE
+    let engine = if source.contains('~') {
+        &STRICT
+    } else {
+        &ENGINE
+    };
+    let template = engine
         .template_from_str(source)
         .map_err(|error| in_words(&error))?;
-    let vars: Map<String, Json> = vars.clone();
-    let made = template
-        .render(Value::from_object(Fields(vars)))
-        .map_err(|error| in_words(&error))?;
-    if made.len() > MOST_CHARACTERS {
-        return Err("it gives more than a million characters".to_owned());
+    let vars = Value::from_object(Fields(vars.clone()));
+    let mut made = Bounded::default();
+    let ended = template.render_captured_to(vars, &mut made).map(drop);
+    if made.is_full {
+        return Err(TOO_LONG.to_owned());
     }
-    Ok(made)
+    ended.map_err(|error| in_words(&error))?;
+    String::from_utf8(made.bytes).map_err(|error| error.to_string())
+}
+
+/// Takes text as far as it is not too long, so that a loop can not fill the memory.
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_full |= self.bytes.len() + bytes.len() > MOST_CHARACTERS;
+        if self.is_full {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A text that a filter made, which others may make longer still.
+fn bounded(text: String) -> Result<String, Error> {
+    if text.len() > MOST_CHARACTERS {
+        return Err(refuse(TOO_LONG));
+    }
+    Ok(text)
 }
 
 fn in_words(error: &Error) -> String {
@@ -109,7 +163,7 @@ fn prepared(source: &str) -> String {
         ("===", "=="),
         ("!==", "!="),
         ("elseif", "elif"),
-        (".length", "|length"),
+        (".length", "|_length"),
     ];
     let mut made = String::with_capacity(source.len());
     let (mut in_tag, mut quote) = (false, None);
@@ -180,40 +234,6 @@ fn compares_a_list(source: &str, vars: &Map<String, Json>) -> bool {
         let after = after.split(|c| !part(c)).next().unwrap_or_default();
         is_list(before) || is_list(after)
     })
-}
-
-/// A value with texts that are numbers or truths as such.
-fn as_numbers(value: &Json) -> Json {
-    each(value, &|value| match value {
-        Json::String(text) => {
-            let read = serde_json::from_str::<Json>(text).ok();
-            let plain = read
-                .filter(|read| (read.is_number() || read.is_boolean()) && js_text(read) == *text);
-            plain.unwrap_or_else(|| value.clone())
-        }
-        other => other.clone(),
-    })
-}
-
-/// A value with numbers and truths as texts.
-fn as_texts(value: &Json) -> Json {
-    each(value, &|value| match value {
-        Json::Number(_) => js_text(value).into(),
-        other => other.clone(),
-    })
-}
-
-fn each(value: &Json, change: &dyn Fn(&Json) -> Json) -> Json {
-    match value {
-        Json::Array(items) => items.iter().map(|item| each(item, change)).collect(),
-        Json::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(key, field)| (key.clone(), each(field, change)));
-            Json::Object(fields.collect())
-        }
-        other => change(other),
-    }
 }
 
 #[cfg(test)]

@@ -149,13 +149,15 @@ fn keyword(tag: &str) -> Option<(&str, usize)> {
 }
 
 /// The length of a raw block, and what is in it.
-fn raw_block(tag: &str) -> Option<(usize, &str)> {
+pub(super) fn raw_block(tag: &str) -> Option<(usize, &str)> {
     let (_, open) = keyword(tag).filter(|(word, _)| *word == "raw")?;
     let body = tag.get(open..)?;
     let mut at = 0;
     loop {
         at += body.get(at..)?.find("{%")?;
-        if let Some(("endraw", close)) = keyword(body.get(at..)?) {
+        // A tag without an end is the last.
+        let (word, close) = keyword(body.get(at..)?)?;
+        if word == "endraw" {
             return Some((open + at + close, body.get(..at)?));
         }
         at += 2;
@@ -198,11 +200,13 @@ fn whole_tag(text: &str) -> &str {
     text.get(..end.unwrap_or(line)).unwrap_or(text)
 }
 
-fn next_tag(text: &str) -> Option<usize> {
-    ["{{", "{%", "{#"]
-        .iter()
-        .filter_map(|open| text.find(open))
-        .min()
+/// Where the next tag begins.
+pub(super) fn next_tag(text: &str) -> Option<usize> {
+    let mut braces = text.match_indices('{').map(|(at, _)| at);
+    braces.find(|at| {
+        let next = text.as_bytes().get(at + 1);
+        next.is_some_and(|next| b"{%#".contains(next))
+    })
 }
 
 fn push(pieces: &mut Vec<Piece>, text: &str) {
@@ -283,7 +287,7 @@ pub fn render_known(pieces: &[Piece], vars: &serde_json::Map<String, Value>) -> 
             Piece::Text(plain) => text.push_str(plain),
             Piece::Name(path) => match find(path, vars) {
                 Some(value) => text.push_str(&js_text(value)),
-                None => text = format!("{text}{{{{{}}}}}", path.join(".")),
+                None => text.extend(["{{", &path.join("."), "}}"]),
             },
             Piece::Code(source) => text.push_str(source),
         }

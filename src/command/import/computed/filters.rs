@@ -4,8 +4,8 @@ use minijinja::value::{Rest, Value, ValueKind};
 use minijinja::{Environment, Error, Output, State, UndefinedBehavior};
 use serde_json::Value as Json;
 
-use super::FUEL;
 use super::value::{Fields, json_of, printed, refuse, value_of};
+use super::{FUEL, MOST_CHARACTERS, TOO_LONG, bounded};
 
 /// The text that a filter is given; nothing is an empty one.
 fn given(value: &Value) -> Result<String, Error> {
@@ -24,9 +24,9 @@ fn items(value: &Value) -> Result<Vec<Value>, Error> {
 }
 
 /// The engine with all that is known to do the same as in Nunjucks.
-pub fn engine() -> Environment<'static> {
+pub fn engine(undefined: UndefinedBehavior) -> Environment<'static> {
     let mut engine = Environment::empty();
-    engine.set_undefined_behavior(UndefinedBehavior::Chainable);
+    engine.set_undefined_behavior(undefined);
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(50);
     engine.set_formatter(
@@ -55,9 +55,12 @@ fn or_default(value: Value, default: Value, falsy: Option<bool>) -> Value {
 
 /// `JSON.stringify`, with the keys of maps in order.
 fn dump(value: &Value, indent: Option<usize>) -> Result<String, Error> {
+    if value.is_undefined() {
+        return Ok(String::new());
+    }
     let json = json_of(value)?;
     let Some(width) = indent.filter(|width| *width > 0) else {
-        return Ok(json.to_string());
+        return bounded(json.to_string());
     };
     let pad = " ".repeat(width.min(10));
     let formatter = serde_json::ser::PrettyFormatter::with_indent(pad.as_bytes());
@@ -65,7 +68,12 @@ fn dump(value: &Value, indent: Option<usize>) -> Result<String, Error> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
     serde::Serialize::serialize(&json, &mut serializer)
         .map_err(|error| refuse(&error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| refuse(&error.to_string()))
+    bounded(String::from_utf8(bytes).map_err(|error| refuse(&error.to_string()))?)
+}
+
+/// A text without the white space of JavaScript at its ends.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}'))
 }
 
 fn add_texts(engine: &mut Environment<'static>) {
@@ -76,7 +84,7 @@ fn add_texts(engine: &mut Environment<'static>) {
         Ok::<_, Error>(given(value)?.to_lowercase())
     });
     engine.add_filter("trim", |value: &Value| {
-        Ok::<_, Error>(given(value)?.trim().to_owned())
+        Ok::<_, Error>(trimmed(&given(value)?).to_owned())
     });
     engine.add_filter("capitalize", |value: &Value| {
         Ok::<_, Error>(capitalized(&given(value)?))
@@ -88,22 +96,26 @@ fn add_texts(engine: &mut Environment<'static>) {
     });
     engine.add_filter("nl2br", |value: &Value| {
         let text = given(value)?.replace("\r\n", "\n");
-        Ok::<_, Error>(text.replace('\n', "<br />\n"))
+        bounded(text.replace('\n', "<br />\n"))
     });
     engine.add_filter("string", |value: &Value| printed(value));
-    engine.add_filter("escape", |value: &Value| {
-        Ok::<_, Error>(escaped(&printed(value)?))
-    });
-    engine.add_filter("e", |value: &Value| {
-        Ok::<_, Error>(escaped(&printed(value)?))
-    });
+    engine.add_filter("escape", |value: &Value| bounded(escaped(&printed(value)?)));
+    engine.add_filter("e", |value: &Value| bounded(escaped(&printed(value)?)));
     engine.add_filter(
         "replace",
         |value: &Value, from: &str, to: &Value, rest: Rest<Value>| {
             if from.is_empty() || !rest.is_empty() {
                 return Err(refuse("`replace` takes two texts, the first not empty"));
             }
-            Ok(given(value)?.replace(from, &printed(to)?))
+            if to.is_undefined() || to.is_none() {
+                return Err(refuse("`replace` puts in nothing"));
+            }
+            let (text, to) = (given(value)?, printed(to)?);
+            let added = text.matches(from).count().saturating_mul(to.len());
+            if text.len().saturating_add(added) > MOST_CHARACTERS {
+                return Err(refuse(TOO_LONG));
+            }
+            Ok(text.replace(from, &to))
         },
     );
 }
@@ -137,20 +149,12 @@ fn add_lists(engine: &mut Environment<'static>) {
             (None, _) => Ok(items(value)?.len()),
         }
     });
-    engine.add_filter(
-        "join",
-        |value: &Value, between: Option<&str>, key: Option<&str>| {
-            let texts = items(value)?.into_iter().map(|item| match key {
-                Some(key) => printed(&item.get_attr(key)?),
-                None => printed(&item),
-            });
-            Ok::<_, Error>(
-                texts
-                    .collect::<Result<Vec<_>, _>>()?
-                    .join(between.unwrap_or_default()),
-            )
-        },
-    );
+    // What JavaScript calls the length of a list or text; other values have none.
+    engine.add_filter("_length", |value: &Value| match value.as_str() {
+        Some(text) => Ok(text.encode_utf16().count()),
+        None => Ok::<_, Error>(items(value)?.len()),
+    });
+    engine.add_filter("join", joined);
     engine.add_filter("first", |value: &Value| {
         Ok::<_, Error>(items(value)?.into_iter().next().unwrap_or_default())
     });
@@ -179,6 +183,23 @@ fn add_lists(engine: &mut Environment<'static>) {
                 .collect::<Vec<_>>())
         },
     );
+}
+
+fn joined(value: &Value, between: Option<&str>, key: Option<&str>) -> Result<String, Error> {
+    let mut joined = String::new();
+    for (index, item) in items(value)?.into_iter().enumerate() {
+        if index > 0 {
+            joined.push_str(between.unwrap_or_default());
+        }
+        joined.push_str(&match key {
+            Some(key) => printed(&item.get_attr(key)?)?,
+            None => printed(&item)?,
+        });
+        if joined.len() > MOST_CHARACTERS {
+            return Err(refuse(TOO_LONG));
+        }
+    }
+    Ok(joined)
 }
 
 fn add_numbers(engine: &mut Environment<'static>) {

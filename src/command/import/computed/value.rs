@@ -1,12 +1,13 @@
 //! Values as JavaScript has them: what is true, what is printed, what is in a list.
 
+use std::fmt;
 use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::{Map, Value as Json};
 
-use super::js_text;
+use super::{MOST_EXACT, js_text};
 
 /// A list, which is true even where it is empty, as in JavaScript.
 #[derive(Debug)]
@@ -18,7 +19,13 @@ impl Object for List {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.0.get(key.as_usize()?).map(value_of)
+        let index = match key.as_str() {
+            Some("length") => return Some(self.0.len().into()),
+            Some(digits) => digits.parse().ok()?,
+            // Below zero there is nothing in JavaScript.
+            None => i64::try_from(key.clone()).ok()?.try_into().ok()?,
+        };
+        self.0.get::<usize>(index).map(value_of)
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -27,6 +34,11 @@ impl Object for List {
 
     fn is_true(self: &Arc<Self>) -> bool {
         true
+    }
+
+    fn render(self: &Arc<Self>, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = printed(&Value::from_dyn_object(Arc::clone(self)));
+        into.write_str(&text.map_err(|_| fmt::Error)?)
     }
 }
 
@@ -43,6 +55,10 @@ impl Object for Fields {
         Enumerator::NonEnumerable
     }
 
+    fn render(self: &Arc<Self>, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        into.write_str("[object Object]")
+    }
+
     fn is_true(self: &Arc<Self>) -> bool {
         true
     }
@@ -57,10 +73,20 @@ pub fn value_of(json: &Json) -> Value {
         Json::Bool(truth) => Value::from(*truth),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(whole), _) => Value::from(whole),
-            (None, float) => Value::from(float.unwrap_or(f64::NAN)),
+            (None, Some(float)) => match whole(float) {
+                Some(whole) => Value::from(whole),
+                None => Value::from(float),
+            },
+            (None, None) => Value::from(f64::NAN),
         },
         Json::String(text) => Value::from(text.as_str()),
     }
+}
+
+/// A number without a fraction, as far as all of them can be told apart.
+fn whole(float: f64) -> Option<i64> {
+    let text = (float.fract() == 0.0 && float.abs() < MOST_EXACT).then(|| format!("{float:.0}"))?;
+    text.parse().ok()
 }
 
 /// A value as JSON; a map of the template's own has none.
@@ -71,7 +97,15 @@ pub fn json_of(value: &Value) -> Result<Json, Error> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Ok(Json::Null),
         ValueKind::Seq => value.try_iter()?.map(|item| json_of(&item)).collect(),
-        ValueKind::Bool | ValueKind::Number | ValueKind::String => {
+        ValueKind::Number => {
+            let made = serde_json::to_value(value).map_err(|error| refuse(&error.to_string()))?;
+            let float = made.as_f64().ok_or_else(|| refuse("it is no number"))?;
+            if (MOST_EXACT..1e21).contains(&float.abs()) {
+                return Err(refuse("a number of more than 15 digits"));
+            }
+            Ok(whole(float).map_or(made, Json::from))
+        }
+        ValueKind::Bool | ValueKind::String => {
             serde_json::to_value(value).map_err(|error| refuse(&error.to_string()))
         }
         kind => Err(refuse(&format!("a value of kind {kind} is not printed"))),
@@ -87,12 +121,6 @@ pub fn refuse(why: &str) -> Error {
 pub fn printed(value: &Value) -> Result<String, Error> {
     match json_of(value)? {
         Json::Object(_) => Err(refuse("it prints a map")),
-        Json::Number(number) => {
-            let float = number
-                .as_f64()
-                .filter(|float| float.fract() == 0.0 && float.abs() < 1e15);
-            Ok(float.map_or_else(|| number.to_string(), |float| format!("{float:.0}")))
-        }
         Json::Array(items) => {
             let items = items.iter().map(|item| printed(&value_of(item)));
             Ok(items.collect::<Result<Vec<_>, _>>()?.join(","))
