@@ -45,10 +45,24 @@ pub fn names_a_secret(name: &str) -> bool {
         "signature",
         "token",
     ];
-    let lower = name.to_ascii_lowercase();
+    let lower = words_apart(name);
     let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     let key = |pair: &[&str]| matches!(pair, [kind, "key"] if ["api", "access", "auth", "subscription", "secret", "private", "functions"].contains(kind));
     words.iter().any(|word| WORDS.contains(word)) || words.windows(2).any(key)
+}
+
+/// `accessToken` as `access-token`.
+fn words_apart(name: &str) -> String {
+    let mut made = String::with_capacity(name.len() + 4);
+    let mut small = false;
+    for c in name.chars() {
+        if small && c.is_ascii_uppercase() {
+            made.push('-');
+        }
+        small = c.is_ascii_lowercase() || c.is_ascii_digit();
+        made.push(c.to_ascii_lowercase());
+    }
+    made
 }
 
 /// Whether the client itself writes a header, or it is about the connection.

@@ -143,6 +143,39 @@ fn no_key_of_a_services_config_is_written_or_printed() {
 }
 
 #[test]
+fn an_address_with_a_key_or_a_name_twice_is_dropped_and_named() {
+    for (address, says) in [
+        (
+            "http://h.example/sk-0123456789abcdef/ask?q={{prompt}}",
+            "its address holds a key",
+        ),
+        (
+            "http://h.example/?q={{prompt}}&accessToken=hunter2",
+            "holds a key under `accessToken`",
+        ),
+        (
+            "http://h.example/?q={{prompt}}&tag=a&tag=b",
+            "its address has `tag` twice",
+        ),
+    ] {
+        let sandbox = Sandbox::empty();
+        sandbox.write("gate.yaml", "gate: settings/1\n");
+        sandbox.write("c.yaml", &format!(
+            "prompts: ['{{{{q}}}}']\nproviders: [{{ id: '{address}', config: {{ transformResponse: json.a }} }}]\ntests: [{{ vars: {{ q: a }}, assert: [{{ type: contains, value: a }}] }}]\n"
+        ));
+        let ran = sandbox.gate(&["import", "promptfoo", "c.yaml"]);
+        ran.exits(2).prints(says);
+        for secret in ["hunter2", "0123456789abcdef"] {
+            assert!(
+                !ran.stdout.contains(secret) && !ran.stderr.contains(secret),
+                "{}",
+                ran.stderr
+            );
+        }
+    }
+}
+
+#[test]
 fn a_judge_that_is_a_service_is_dropped_and_prompts_of_two_kinds_are_told_apart() {
     let sandbox = Sandbox::empty();
     sandbox.write("gate.yaml", "gate: settings/1\n");

@@ -211,6 +211,9 @@ impl Form {
                 "its address holds a user or a password: send a key as a header".to_owned(),
             );
         }
+        if holds_a_key(address) {
+            return Err("its address holds a key: send it as a header".to_owned());
+        }
         for pair in query
             .split('#')
             .next()
@@ -234,7 +237,10 @@ impl Form {
             ));
         }
         let value = self.template(value, asked, Place::Address)?;
-        self.query.insert(name.to_owned(), value);
+        if self.query.insert(name.to_owned(), value).is_some() {
+            let name = shown(name);
+            return Err(format!("its address has `{name}` twice, and is sent one"));
+        }
         Ok(())
     }
 

@@ -21,9 +21,16 @@ impl Key {
     /// When the value is more than one key.
     pub fn read(name: &str, value: &str) -> Result<Self, String> {
         const VARIABLE: &str = "SERVICE_API_KEY";
-        let is_scheme = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        // Any other word may be the first of a key.
+        const SCHEMES: [&str; 6] = ["bearer", "token", "basic", "apikey", "api-key", "key"];
+        let is_scheme = |word: &str| SCHEMES.contains(&word.to_ascii_lowercase().as_str());
+        let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphabetic());
         let (scheme, key) = match value.trim().split_once(' ') {
-            Some((scheme, key)) if is_scheme(scheme) => (Some(scheme), key.trim()),
+            Some((scheme, key))
+                if is_scheme(scheme) || (is_word(scheme) && variable_of(key.trim()).is_some()) =>
+            {
+                (Some(scheme), key.trim())
+            }
             _ => (None, value.trim()),
         };
         let header = scheme.map_or_else(|| name.to_owned(), |scheme| format!("{name}: {scheme}"));
@@ -55,8 +62,21 @@ pub fn has_variable(text: &str) -> bool {
 
 /// Whether a text has a word that looks like a key of a known kind.
 pub fn holds_a_key(text: &str) -> bool {
-    const BEGINNINGS: [&str; 8] = ["sk-", "sk_", "pk_", "ghp_", "gho_", "xoxb-", "AKIA", "eyJ"];
-    let mut words = text.split(|c: char| c.is_whitespace() || "\"'=:,".contains(c));
+    const BEGINNINGS: [&str; 12] = [
+        "sk-",
+        "sk_",
+        "pk_",
+        "ghp_",
+        "gho_",
+        "github_pat_",
+        "glpat-",
+        "xoxb-",
+        "xoxp-",
+        "AKIA",
+        "AIza",
+        "eyJ",
+    ];
+    let mut words = text.split(|c: char| c.is_whitespace() || "\"'=:,;/?&#()[]{}<>".contains(c));
     words.any(|word| word.len() >= 16 && BEGINNINGS.iter().any(|start| word.starts_with(start)))
 }
 
@@ -85,6 +105,9 @@ mod tests {
         let literal = read("Token sk-1234").unwrap();
         assert!(!format!("{literal:?}").contains("sk-1234"), "{literal:?}");
         assert!(literal.note.is_some());
+        // The first word of a key is no scheme.
+        let phrase = read("correct horse battery");
+        assert_eq!(phrase.unwrap().header, "authorization");
         for more in [
             "{{env.A}}{{env.B}}",
             "Bearer {{prompt}}",
@@ -99,6 +122,7 @@ mod tests {
     fn words_that_look_like_keys_are_seen() {
         assert!(holds_a_key("id=sk-0123456789abcdef"));
         assert!(holds_a_key("ghp_0123456789abcdef0123"));
+        assert!(holds_a_key("https://h/v1/sk-0123456789abcdef/ask"));
         assert!(!holds_a_key("sk-short and a skeleton"));
     }
 }

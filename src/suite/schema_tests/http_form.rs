@@ -180,6 +180,9 @@ fn a_word_that_is_part_of_another_names_no_secret() {
         "x-auth-token",
         "Cookie",
         "client_secret",
+        "accessToken",
+        "clientSecret",
+        "ApiKey",
         "password",
     ] {
         assert!(names_a_secret(name), "{name}");
@@ -187,6 +190,7 @@ fn a_word_that_is_part_of_another_names_no_secret() {
     for name in [
         "x-tenant",
         "max_tokens",
+        "maxTokens",
         "author",
         "x-key",
         "keyboard",
