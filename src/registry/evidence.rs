@@ -2,7 +2,9 @@
 //! two differ.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use super::lifecycle::State;
 use crate::base::{Digest, Name, Timestamp};
 
 /// The verdict of a stored result.
@@ -46,8 +48,8 @@ pub struct EvidenceSummary {
     pub complete: bool,
     /// Whether the whole suite ran: no filter, no single case or tag.
     pub unfiltered: bool,
-    /// Whether the verdict was overruled, or formed by a command that does not gate.
-    pub forced: bool,
+    /// Whether no rule formed the verdict: one version alone, and no absolute rule.
+    pub unruled: bool,
     /// Whose answers were judged.
     pub answers: Answers,
     /// The content hash of the candidate.
@@ -89,6 +91,36 @@ pub struct Requirement {
     pub judges: BTreeMap<String, Digest>,
 }
 
+/// A content, and the version that has it where the log knows one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Its hash.
+    pub hash: Digest,
+    /// The version.
+    pub version: Option<u32>,
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = self.hash.short(12);
+        match self.version {
+            Some(version) => write!(f, "v{version} ({hash})"),
+            None => write!(f, "a content that is no version ({hash})"),
+        }
+    }
+}
+
+impl Content {
+    fn known_to(state: &State, hash: Digest) -> Self {
+        let mut versions = state.versions().iter();
+        let version = versions.find(|(_, known)| known.hash == hash);
+        Self {
+            hash,
+            version: version.map(|(number, _)| *number),
+        }
+    }
+}
+
 /// Why a result is no evidence for a promotion.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvidenceFault {
@@ -111,10 +143,10 @@ pub enum EvidenceFault {
         stable(*wanted)
     )]
     OtherBaseline {
-        /// The content hash of its baseline.
-        found: Option<Digest>,
-        /// The content hash of `stable`.
-        wanted: Option<Digest>,
+        /// Its baseline.
+        found: Option<Content>,
+        /// What `stable` points to.
+        wanted: Option<Content>,
     },
     /// The verdict is another.
     #[error("the verdict is {}", verdict.word())]
@@ -122,9 +154,11 @@ pub enum EvidenceFault {
         /// The verdict.
         verdict: EvidenceVerdict,
     },
-    /// The verdict was overruled.
-    #[error("the verdict was forced: no rule formed it")]
-    Forced,
+    /// No rule formed a verdict.
+    #[error(
+        "no rule formed a verdict: the run tested one version alone, on a suite with neither `min_pass_rate` nor a `must_pass` case"
+    )]
+    Unruled,
     /// Answers of another run were taken, whatever model gave them.
     #[error("the answers were those of another run, not of this suite's model")]
     Replayed,
@@ -174,14 +208,14 @@ pub enum EvidenceFault {
     },
 }
 
-fn baseline(found: Option<Digest>) -> String {
-    found.map_or_else(|| "nothing".to_owned(), |hash| hash.short(12))
+fn baseline(found: Option<Content>) -> String {
+    found.map_or_else(|| "nothing".to_owned(), |content| content.to_string())
 }
 
-fn stable(wanted: Option<Digest>) -> String {
+fn stable(wanted: Option<Content>) -> String {
     wanted.map_or_else(
         || "there is no `stable`".to_owned(),
-        |hash| format!("`stable` is {}", hash.short(12)),
+        |content| format!("`stable` is {content}"),
     )
 }
 
@@ -221,6 +255,8 @@ pub struct Wanted<'a> {
     pub candidate: Digest,
     /// The content hash of the present `stable`.
     pub baseline: Option<Digest>,
+    /// What the log adds up to: it names the versions.
+    pub state: &'a State,
     /// How many days evidence holds.
     pub max_age_days: Option<u32>,
     /// The time now.
@@ -231,6 +267,7 @@ pub struct Wanted<'a> {
 #[must_use]
 pub fn faults(evidence: &EvidenceSummary, wanted: &Wanted<'_>) -> Vec<EvidenceFault> {
     let mut found = Vec::new();
+    let named = |hash| Content::known_to(wanted.state, hash);
     if evidence.candidate != wanted.candidate {
         found.push(EvidenceFault::OtherCandidate {
             found: evidence.candidate,
@@ -238,14 +275,16 @@ pub fn faults(evidence: &EvidenceSummary, wanted: &Wanted<'_>) -> Vec<EvidenceFa
     }
     if evidence.baseline != wanted.baseline {
         found.push(EvidenceFault::OtherBaseline {
-            found: evidence.baseline,
-            wanted: wanted.baseline,
+            found: evidence.baseline.map(named),
+            wanted: wanted.baseline.map(named),
         });
     }
-    if evidence.forced {
-        found.push(EvidenceFault::Forced);
+    if evidence.unruled {
+        found.push(EvidenceFault::Unruled);
     }
-    if evidence.verdict != EvidenceVerdict::Pass {
+    // Without a rule a verdict is inconclusive, which needs no second sentence.
+    let is_told = evidence.unruled && evidence.verdict == EvidenceVerdict::Inconclusive;
+    if evidence.verdict != EvidenceVerdict::Pass && !is_told {
         found.push(EvidenceFault::Verdict {
             verdict: evidence.verdict,
         });

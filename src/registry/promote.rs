@@ -4,7 +4,9 @@
 use super::change::{Change, EvidenceCopy, Stamp};
 use super::channel::Channel;
 use super::entry::{Action, EvidenceRef};
-use super::evidence::{EvidenceFault, EvidenceSummary, Requirement, Wanted, evidence_path, faults};
+use super::evidence::{
+    EvidenceFault, EvidenceSummary, EvidenceVerdict, Requirement, Wanted, evidence_path, faults,
+};
 use super::lifecycle::State;
 use super::movement::is_same_person;
 use super::settings::PromptSettings;
@@ -99,6 +101,8 @@ pub enum Missing {
         since: Timestamp,
         /// Why.
         why: Option<String>,
+        /// The command that brings it back.
+        command: String,
     },
     /// The channel points there already.
     #[error("`{channel}` points to v{version} already")]
@@ -151,14 +155,20 @@ impl Missing {
         }
     }
 
+    /// Whether nothing that could be supplied would change it.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::AlreadyThere { .. } | Self::Latest)
+    }
+
     /// The command that would supply what is missing.
     #[must_use]
     pub fn command(&self) -> Option<&str> {
         match self {
-            Self::Evidence { command, .. } | Self::Approvals { command, .. } => Some(command),
+            Self::Evidence { command, .. }
+            | Self::Approvals { command, .. }
+            | Self::Deprecated { command, .. } => Some(command),
             Self::NoSuchSuite { .. }
             | Self::NoSuite { .. }
-            | Self::Deprecated { .. }
             | Self::AlreadyThere { .. }
             | Self::Latest
             | Self::Edited { .. } => None,
@@ -192,6 +202,9 @@ pub fn check_promotion(
     evidence: &[EvidenceSummary],
 ) -> Result<Promotion, Vec<Missing>> {
     let mut missing = own_state(question);
+    if missing.iter().any(Missing::is_final) {
+        return Err(missing);
+    }
     missing.extend(approvals(question));
     let carried = if question.channel.is_stable() {
         collect_evidence(question, evidence, &mut missing)
@@ -242,14 +255,32 @@ fn own_state(question: &Question<'_>) -> Vec<Missing> {
     if known.hash != question.candidate.hash || known.file != question.candidate.file {
         missing.push(Missing::Edited { version });
     }
-    if known.status == Status::Deprecated {
+    let is_there = question.state.channel(channel) == Some(version);
+    if known.status == Status::Deprecated && !is_there {
         missing.push(Missing::Deprecated {
             version,
             since: known.since,
             why: known.why.clone(),
+            command: way_back(question),
         });
     }
     missing
+}
+
+/// A version that was live comes back without evidence, any other only by force.
+fn way_back(question: &Question<'_>) -> String {
+    let (slug, channel, version) = (question.slug, question.channel, question.candidate.number);
+    let on = if channel.is_stable() {
+        String::new()
+    } else {
+        format!(" --channel {channel}")
+    };
+    let mut moves = question.state.moves(channel).iter();
+    if moves.any(|moved| moved.to == version) {
+        format!("gate prompt rollback {slug} --to v{version}{on}")
+    } else {
+        format!("gate prompt promote {slug}@v{version}{on} --force --why TEXT")
+    }
 }
 
 fn approvals(question: &Question<'_>) -> Option<Missing> {
@@ -326,6 +357,7 @@ fn best<'e>(
         requirement,
         candidate: question.candidate.hash,
         baseline: stable.map(|version| version.hash),
+        state,
         max_age_days: question.settings.max_age_days,
         now: question.now,
     };
@@ -338,15 +370,16 @@ fn best<'e>(
             let is_other = found.candidate != wanted.candidate;
             (is_other, faults.len(), std::cmp::Reverse(found.finished_at))
         });
-    let lack = |run: Option<&str>, fault| Missing::Evidence {
+    let again = || command(question, requirement, wanted.baseline);
+    let lack = |run: Option<&str>, fault, command| Missing::Evidence {
         suite: requirement.suite.clone(),
         model: requirement.model.clone(),
         run: run.map(str::to_owned),
         fault,
-        command: command(question, requirement, wanted.baseline),
+        command,
     };
     match nearest {
-        None => Err(vec![lack(None, EvidenceFault::Absent)]),
+        None => Err(vec![lack(None, EvidenceFault::Absent, again())]),
         Some((faults, found)) if faults.is_empty() => Ok(found),
         Some((mut faults, found)) => {
             let run = Some(found.run.as_str());
@@ -354,9 +387,30 @@ fn best<'e>(
             if let Some(other) = faults.iter().position(is_other_content) {
                 faults = vec![faults.swap_remove(other)];
             }
-            Err(faults.into_iter().map(|fault| lack(run, fault)).collect())
+            let help = if has_failed(&faults) {
+                after_failure(question, &found.run)
+            } else {
+                again()
+            };
+            let lacks = faults.into_iter();
+            Err(lacks.map(|fault| lack(run, fault, help.clone())).collect())
         }
     }
+}
+
+/// Whether a result about things as they are now says no: to ask until it says yes proves nothing.
+fn has_failed(faults: &[EvidenceFault]) -> bool {
+    let failed = EvidenceFault::Verdict {
+        verdict: EvidenceVerdict::Fail,
+    };
+    matches!(faults, [only] if *only == failed)
+}
+
+fn after_failure(question: &Question<'_>, run: &str) -> String {
+    let (slug, version) = (question.slug, question.candidate.number);
+    format!(
+        "v{version} failed (gate report {run}): a new version is needed, gate prompt add FILE --prompt {slug}"
+    )
 }
 
 fn is_other_content(fault: &EvidenceFault) -> bool {

@@ -290,9 +290,12 @@ fn evidence_for_another_hash_or_baseline_is_none() {
     sandbox.gate(&["compare", "stable", "v3"]).exits(0);
     refused(&sandbox, "the nearest is about another content");
     sandbox.gate(&["compare", "v3", "v2"]).exits(0);
-    refused(&sandbox, "the result compares with");
+    refused(&sandbox, "the result compares with v3 (");
     sandbox.gate(&["run", "v2"]).exits(0);
-    refused(&sandbox, "the result compares with");
+    refused(
+        &sandbox,
+        "the result compares with nothing, and `stable` is v1 (",
+    );
 }
 
 #[test]
@@ -366,8 +369,8 @@ fn undecided_partial_and_ungated_results_are_no_evidence() {
     sandbox
         .gate(&["prompt", "promote", "label@v2"])
         .exits(1)
-        .says("suite `label`, model `main`: the verdict was forced")
-        .says("gate: gate_failed: label@v2 was not promoted, 2 things missing");
+        .says("suite `label`, model `main`: no rule formed a verdict")
+        .says("gate: gate_failed: label@v2 was not promoted, 1 thing missing");
 }
 
 #[test]
@@ -415,11 +418,20 @@ fn a_forced_promotion_needs_a_reason_and_is_marked() {
         (&last["prompt"], &last["evidence"]),
         (&"label".into(), &serde_json::Value::Null)
     );
-    // What was forced once is no evidence for the next.
+    // Once it is there, nothing is missing and nothing is written.
+    let log = sandbox.read("prompts/label/log.jsonl");
+    for more in [&[][..], &["--force", "--why", "again"]] {
+        sandbox
+            .gate(&[&["prompt", "promote", "v2"], more].concat())
+            .exits(0)
+            .prints("label@v2 is stable already: nothing to do");
+    }
+    assert_eq!(log, sandbox.read("prompts/label/log.jsonl"));
     sandbox
-        .gate(&["prompt", "promote", "v2"])
+        .gate(&["prompt", "promote", "v1"])
         .exits(1)
-        .says("points to v2 already");
+        .says("v1 is deprecated since")
+        .says("help: gate prompt rollback label --to v1");
 }
 
 #[test]

@@ -140,6 +140,16 @@ impl Caller<'_> {
     fn promote(&self, wanted: &promote::Wanted<'_>) -> Result<Exit, CommandError> {
         match promote::promote(self.project, wanted)? {
             Promoted::Done(moved) => self.moved(&moved),
+            Promoted::Already {
+                slug,
+                number,
+                channel,
+            } => {
+                print(&format!(
+                    "{slug}@v{number} is {channel} already: nothing to do\n"
+                ))?;
+                Ok(Exit::Ok)
+            }
             Promoted::Refused {
                 slug,
                 number,

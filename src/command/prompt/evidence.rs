@@ -210,7 +210,7 @@ pub fn summary(suite: &SuiteRun, text: WithText) -> Option<EvidenceSummary> {
         verdict: word(suite.decision.verdict),
         complete: run.is_complete(),
         unfiltered: header.filter.is_none() && header.shard.is_none(),
-        forced: !run.is_comparison() && !has_absolute_rule(suite),
+        unruled: !run.is_comparison() && !has_absolute_rule(suite),
         answers: if header.arms.iter().any(is_stored) {
             Answers::OfAnotherRun
         } else {

@@ -38,6 +38,15 @@ pub struct Wanted<'a> {
 pub enum Promoted {
     /// The channel moved.
     Done(Box<Moved>),
+    /// It points there already, so nothing was written.
+    Already {
+        /// The prompt.
+        slug: Slug,
+        /// The version.
+        number: u32,
+        /// The channel.
+        channel: Channel,
+    },
     /// It did not: this is missing.
     Refused {
         /// The prompt.
@@ -83,14 +92,7 @@ pub fn promote(project: &Project, wanted: &Wanted<'_>) -> Result<Promoted, Comma
     };
     let promotion = match check(project, &asked, &found)? {
         Ok(promotion) => promotion,
-        Err(missing) => {
-            return Ok(Promoted::Refused {
-                slug: place.slug,
-                number: candidate.number,
-                channel,
-                missing,
-            });
-        }
+        Err(missing) => return Ok(refusal(place.slug, candidate.number, channel, missing)),
     };
     let passed_over = promotion.passed_over.clone();
     let change = promotion.change(stamp).map_err(|_| no_reason())?;
@@ -113,6 +115,23 @@ pub fn promote(project: &Project, wanted: &Wanted<'_>) -> Result<Promoted, Comma
         passed_over,
         written,
     })))
+}
+
+/// What is there already lacks nothing.
+fn refusal(slug: Slug, number: u32, channel: Channel, missing: Vec<Missing>) -> Promoted {
+    if let [Missing::AlreadyThere { .. }] = missing.as_slice() {
+        return Promoted::Already {
+            slug,
+            number,
+            channel,
+        };
+    }
+    Promoted::Refused {
+        slug,
+        number,
+        channel,
+        missing,
+    }
 }
 
 fn no_reason() -> CommandError {

@@ -85,7 +85,7 @@ fn evidence() -> EvidenceSummary {
         verdict: EvidenceVerdict::Pass,
         complete: true,
         unfiltered: true,
-        forced: false,
+        unruled: false,
         answers: Answers::Own,
         candidate: digest("two"),
         baseline: Some(digest("one")),
@@ -109,6 +109,16 @@ impl World {
         evidence: &[EvidenceSummary],
         force: Force,
     ) -> Result<Promotion, Vec<String>> {
+        self.missing(channel, evidence, force)
+            .map_err(|missing| missing.iter().map(Missing::to_string).collect())
+    }
+
+    fn missing(
+        &self,
+        channel: &Channel,
+        evidence: &[EvidenceSummary],
+        force: Force,
+    ) -> Result<Promotion, Vec<Missing>> {
         let slug = Slug::new("triage").unwrap();
         let question = Question {
             slug: &slug,
@@ -121,7 +131,6 @@ impl World {
             now: Timestamp::from_millis(30 * DAY),
         };
         check_promotion(&question, evidence)
-            .map_err(|missing| missing.iter().map(Missing::to_string).collect())
     }
 }
 
@@ -150,19 +159,26 @@ fn moves_stable_on_evidence_and_writes_it_down() {
 #[test]
 fn says_exactly_what_is_wrong_with_the_evidence() {
     type Edit = fn(&mut EvidenceSummary);
-    let table: [(Edit, &str); 12] = [
+    let table: [(Edit, &str); 13] = [
         (|e| e.candidate = digest("x"), "about another content"),
-        (|e| e.baseline = Some(digest("x")), "and `stable` is"),
+        (
+            |e| e.baseline = Some(digest("two")),
+            "compares with v2 (3fc4ccfe7458), and `stable` is v1 (",
+        ),
         (
             |e| e.baseline = None,
-            "compares with nothing, and `stable` is",
+            "compares with nothing, and `stable` is v1 (",
         ),
         (|e| e.verdict = EvidenceVerdict::Fail, "the verdict is fail"),
         (
             |e| e.verdict = EvidenceVerdict::Inconclusive,
             "the verdict is inconclusive",
         ),
-        (|e| e.forced = true, "forced"),
+        (|e| e.unruled = true, "no rule formed a verdict"),
+        (
+            |e| (e.unruled, e.verdict) = (true, EvidenceVerdict::Inconclusive),
+            "no rule formed a verdict",
+        ),
         (|e| e.complete = false, "not complete"),
         (|e| e.unfiltered = false, "filtered"),
         (|e| e.dataset_digest = digest("x"), "the dataset changed"),
@@ -221,6 +237,52 @@ fn takes_the_good_result_among_bad_ones_and_explains_by_the_nearest() {
     assert_eq!(
         missing,
         ["suite `triage`, model `main`: the verdict is fail"]
+    );
+}
+
+#[test]
+fn a_failure_asks_for_a_new_version_and_a_withdrawn_one_names_its_way_back() {
+    let mut failed = evidence();
+    failed.verdict = EvidenceVerdict::Fail;
+    let help = |world: &World, evidence: &[EvidenceSummary]| {
+        let missing = world.missing(&Channel::stable(), evidence, Force::No);
+        missing.unwrap_err()[0].command().unwrap().to_owned()
+    };
+    assert_eq!(
+        help(&world(), &[failed.clone()]),
+        "v2 failed (gate report 0198): a new version is needed, gate prompt add FILE --prompt triage"
+    );
+    // On other data the failure says nothing any more.
+    failed.dataset_digest = digest("x");
+    assert_eq!(
+        help(&world(), &[failed]),
+        "gate compare stable v2 --suite triage"
+    );
+    let mut world = world();
+    world
+        .log
+        .append(stamp("ann", Some("wrong")).draft(Action::Status {
+            version: 2,
+            from: None,
+            to: Status::Deprecated,
+            hash: None,
+        }));
+    assert_eq!(
+        help(&world, &[evidence()]),
+        "gate prompt promote triage@v2 --force --why TEXT"
+    );
+    for (version, from) in [(2, 1), (1, 2)] {
+        world.log.append(stamp("ann", None).draft(Action::Promote {
+            version,
+            channel: Channel::stable(),
+            from: Some(from),
+            hash: digest(if version == 1 { "one" } else { "two" }),
+            evidence: Some(Vec::new()),
+        }));
+    }
+    assert_eq!(
+        help(&world, &[evidence()]),
+        "gate prompt rollback triage --to v2"
     );
 }
 
@@ -323,9 +385,13 @@ fn refuses_what_is_there_already_edited_withdrawn_or_latest() {
     let missing = world.check(&[], Force::Yes).unwrap_err();
     assert_eq!(missing.len(), 2, "{missing:?}");
     world.candidate = Present {
-        number: 2,
-        ..world.candidate
+        number: 1,
+        hash: digest("one"),
+        file: digest("one"),
     };
+    let there = world.check(&[], Force::No).unwrap_err();
+    assert_eq!(there, ["`stable` points to v1 already"]);
+    world.candidate = self::world().candidate;
     let latest = world
         .check_for(&Channel::latest(), &[], Force::Yes)
         .unwrap_err();
