@@ -125,6 +125,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn shows_as_many_digits_as_are_asked_for() {
+        let time = Timestamp::from_millis(1530);
+        assert_eq!(time.to_string(), "1970-01-01T00:00:01.53Z");
+        assert_eq!(format!("{time:.3}"), "1970-01-01T00:00:01.530Z");
+    }
+
+    #[test]
     fn reads_durations_as_people_write_them() {
         assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("20m"), Ok(Duration::from_mins(20)));

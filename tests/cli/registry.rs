@@ -271,6 +271,9 @@ fn promotion_needs_evidence_and_takes_it_along() {
         .gate(&["prompt", "log"])
         .exits(0)
         .prints("promote v2 stable v1 -> v2, by ana, on label@main run ");
+    let log = sandbox.gate(&["prompt", "log"]).stdout;
+    let places: Vec<_> = log.lines().filter_map(|line| line.find("Z  ")).collect();
+    assert_eq!(places, [31; 4], "{log}");
     // Once it is live there is nothing to offer.
     let again = sandbox.gate(&["report", "last"]);
     assert!(
@@ -511,7 +514,8 @@ fn channels_and_statuses_of_ones_own() {
     sandbox
         .gate(&["prompt", "status", "label@v1", "deprecated"])
         .exits(2)
-        .says("roll back");
+        .says("roll back")
+        .says("help: gate prompt rollback label");
     sandbox
         .gate(&["prompt", "status"])
         .exits(0)
@@ -529,7 +533,8 @@ fn a_rollback_says_from_to_and_since_when() {
     sandbox
         .gate(&["prompt", "rollback", "label"])
         .exits(2)
-        .says("nothing to go back to");
+        .says("nothing to go back to")
+        .says("help: promote another version: gate prompt promote label@vN");
     sandbox
         .gate(&["prompt", "promote", "v2", "--force", "--why", "x"])
         .exits(0);
@@ -540,7 +545,8 @@ fn a_rollback_says_from_to_and_since_when() {
     sandbox
         .gate(&["prompt", "rollback", "label", "--to", "v9"])
         .exits(2)
-        .says("never pointed to v9");
+        .says("never pointed to v9")
+        .says("gate prompt promote label@v9");
     sandbox
         .gate(&["prompt", "rollback", "label", "--why", "wrong labels"])
         .exits(0)
@@ -944,5 +950,29 @@ fn a_second_rollback_says_where_the_channel_came_from() {
         .gate(&["prompt", "rollback", "label"])
         .exits(2)
         .says("came back from v2 already, to v1")
-        .says("gate prompt rollback SLUG --to v2");
+        .says("gate prompt rollback label --to v2");
+}
+
+#[test]
+fn a_command_of_prompt_that_stands_alone_is_told_its_place() {
+    let sandbox = Sandbox::smallest();
+    for (given, tip) in [
+        (&["promote", "v3"][..], "gate prompt promote v3"),
+        (
+            &["rollback", "label", "--to", "v1"],
+            "gate prompt rollback label --to v1",
+        ),
+        (&["log"], "gate prompt log"),
+        (&["status"], "gate prompt status"),
+        (&["approve", "v2"], "gate prompt approve v2"),
+        (&["verify"], "gate prompt verify"),
+        (&["-q", "add", "a b.yaml"], "gate prompt add\n"),
+    ] {
+        sandbox
+            .gate(given)
+            .exits(2)
+            .says(&format!("a command of `prompt`: {tip}"));
+    }
+    // What is none of them keeps the tip by its spelling.
+    sandbox.gate(&["compre"]).exits(2).says("'compare'");
 }

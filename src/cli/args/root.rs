@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
@@ -188,7 +189,41 @@ impl Stop {
 /// # Errors
 /// Help, version, and what is not understood.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Stop> {
-    Cli::try_parse_from(arguments).map_err(Stop)
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    Cli::try_parse_from(&arguments).map_err(|error| Stop(with_place(error, &arguments)))
+}
+
+/// Who forgets `prompt` in front of a command of it is told so, and not what is spelled alike.
+fn with_place(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    let is_known = |command: &clap::Command| command.find_subcommand(given).is_some();
+    if !description()
+        .find_subcommand("prompt")
+        .is_some_and(is_known)
+    {
+        return error;
+    }
+    let mut rest = arguments.iter().map(|argument| argument.to_string_lossy());
+    let rest: Vec<_> = rest
+        .position(|argument| argument == given.as_str())
+        .map_or_else(Vec::new, |_| rest.collect());
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-@:+=#".contains(c);
+    let mut tip = format!("a command of `prompt`: gate prompt {given}");
+    // What would have to be quoted is left to who types it.
+    if rest.iter().all(|argument| argument.chars().all(is_plain)) {
+        for argument in rest {
+            tip.push(' ');
+            tip.push_str(&argument);
+        }
+    }
+    error.remove(ContextKind::SuggestedSubcommand);
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![tip.into()]),
+    );
+    error
 }
 
 /// The description of the command line, for completions and the reference.

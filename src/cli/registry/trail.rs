@@ -43,7 +43,7 @@ fn sentence(trail: &Trail, entry: &Entry) -> String {
     let [
         _,
         seq,
-        at,
+        _,
         by,
         action,
         version,
@@ -57,7 +57,8 @@ fn sentence(trail: &Trail, entry: &Entry) -> String {
         why,
         _,
     ] = audit::cells(&trail.slug, entry);
-    let mut words = format!("{seq:>4}  {at}  {action} {version}");
+    let at = entry.draft.at;
+    let mut words = format!("{seq:>4}  {at:.3}  {action} {version}");
     if !channel.is_empty() {
         let _ = write!(words, " {channel}");
     }

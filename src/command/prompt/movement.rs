@@ -42,7 +42,7 @@ pub struct Undoable {
     pub to: u32,
 }
 
-fn move_error(error: &MoveError) -> CommandError {
+fn move_error(error: &MoveError, slug: &Slug) -> CommandError {
     let help = match error {
         MoveError::Unknown { version } => {
             format!(
@@ -54,14 +54,14 @@ fn move_error(error: &MoveError) -> CommandError {
             withdrawn: Some(other),
             ..
         } => {
-            format!("to go to v{other} again: gate prompt rollback SLUG --to v{other}")
+            format!("to go to v{other} again: gate prompt rollback {slug} --to v{other}")
         }
         MoveError::NothingBefore { .. } => {
-            "promote another version: gate prompt promote SLUG@vN".to_owned()
+            format!("promote another version: gate prompt promote {slug}@vN")
         }
         MoveError::NeverThere { version, .. } => {
             format!(
-                "a version that was never live needs evidence: gate prompt promote SLUG@v{version}"
+                "a version that was never live needs evidence: gate prompt promote {slug}@v{version}"
             )
         }
         MoveError::AlreadyThere { .. } => "there is nothing to do".to_owned(),
@@ -75,7 +75,7 @@ fn move_error(error: &MoveError) -> CommandError {
             "a status goes forward: draft, testing, deprecated; `active` comes of a promotion"
                 .to_owned()
         }
-        MoveError::InUse { .. } => "gate prompt rollback SLUG".to_owned(),
+        MoveError::InUse { .. } => format!("gate prompt rollback {slug}"),
     };
     CommandError::usage(error.to_string(), help)
 }
@@ -97,8 +97,8 @@ pub fn rollback(
     let state = place.state()?;
     let stamp = actor.stamp(project)?;
     let at = stamp.at;
-    let change =
-        movement::rollback(&state, &channel, to, stamp).map_err(|error| move_error(&error))?;
+    let change = movement::rollback(&state, &channel, to, stamp)
+        .map_err(|error| move_error(&error, &place.slug))?;
     let target = to.or_else(|| state.previous(&channel)).unwrap_or_default();
     // A channel never points to what can not be read.
     registry::find(&*place.registry, &place.slug, &VersionRef::Number(target))?;
@@ -211,7 +211,7 @@ pub fn approve(
     let stamp = actor.stamp(project)?;
     let by = stamp.by.clone();
     let change = movement::approve(&state, &settings, number, &channel, stamp)
-        .map_err(|error| move_error(&error))?;
+        .map_err(|error| move_error(&error, &place.slug))?;
     let log = place.commit(project, &change)?;
     let given = State::of(&log).approvals(number, &channel).count();
     Ok(Changed {
@@ -237,8 +237,8 @@ pub fn set_status(
 ) -> Result<Changed, CommandError> {
     let (place, state, number) = number_of(project, wanted)?;
     let stamp = actor.stamp(project)?;
-    let change =
-        movement::set_status(&state, number, status, stamp).map_err(|error| move_error(&error))?;
+    let change = movement::set_status(&state, number, status, stamp)
+        .map_err(|error| move_error(&error, &place.slug))?;
     place.commit(project, &change)?;
     Ok(Changed {
         now: format!("is {} now", status.word()),
