@@ -1,11 +1,11 @@
 //! Why a command could not do its work: the user's fault or the surroundings', never the answers'.
 
-use crate::base::Diagnostics;
+use crate::base::{Diagnostics, text};
 use crate::runner::RunnerError;
 use crate::store::cache::CacheError;
 use crate::store::git::GitError;
 use crate::store::registry::RegistryError;
-use crate::store::runs::{LAST, RunLogError};
+use crate::store::runs::{LAST, RunLogError, Stored};
 use crate::store::{FsError, PathError};
 
 /// Why a command could not do its work.
@@ -36,7 +36,7 @@ pub enum CommandError {
 
 fn findings(diagnostics: &Diagnostics) -> String {
     let errors = diagnostics.count(crate::base::Severity::Error);
-    format!("{} found", crate::base::text::count(errors, "error"))
+    format!("{} found", text::count(errors, "error"))
 }
 
 impl CommandError {
@@ -176,13 +176,34 @@ impl From<GitError> for CommandError {
     }
 }
 
+const NO_RUN: &str = "gate compare makes one";
+
+/// The runs that could have been meant.
+fn known(newest: &[Stored]) -> String {
+    if newest.is_empty() {
+        return format!("there is no run here yet: {NO_RUN}");
+    }
+    let named: Vec<String> = newest
+        .iter()
+        .map(|run| match &run.suite {
+            Some(suite) => format!("{} ({})", run.id, text::visible_line(suite)),
+            None => run.id.to_string(),
+        })
+        .collect();
+    format!(
+        "the newest runs are {}; `last` names the first",
+        named.join(", ")
+    )
+}
+
 impl From<RunLogError> for CommandError {
     fn from(error: RunLogError) -> Self {
         match error {
-            RunLogError::Unknown(wanted) if wanted == LAST => {
-                Self::usage("there is no run here yet", "gate compare makes one")
+            RunLogError::Unknown { wanted, newest } if wanted == LAST && newest.is_empty() => {
+                Self::usage("there is no run here yet", NO_RUN)
             }
-            RunLogError::Unknown(_) | RunLogError::Ambiguous { .. } => Self::Usage {
+            RunLogError::Unknown { ref newest, .. } => Self::usage(chain(&error), known(newest)),
+            RunLogError::Ambiguous { .. } => Self::Usage {
                 message: chain(&error),
                 help: None,
             },

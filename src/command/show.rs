@@ -7,7 +7,7 @@ use super::project::Project;
 use crate::analysis::CaseTable;
 use crate::base::decode::choices;
 use crate::base::text;
-use crate::store::runs::{self, LogTexts};
+use crate::store::runs::{self, LogTexts, RunLogError};
 
 /// A case of a run.
 pub struct Shown {
@@ -22,7 +22,7 @@ pub struct Shown {
 /// # Errors
 /// When there is no such run, its log is damaged, it has no such case, or none is named.
 pub fn show(project: &Project, wanted: &str, case: Option<&str>) -> Result<Shown, CommandError> {
-    let id = runs::find(&project.state, wanted)?;
+    let id = runs::find(&project.state, wanted).map_err(|error| swapped(project, error, case))?;
     let loaded = runs::load(&project.state, &id)?;
     let ids = || loaded.run.cases.iter().map(|case| case.id.as_str());
     let Some(case) = case else {
@@ -48,6 +48,20 @@ pub fn show(project: &Project, wanted: &str, case: Option<&str>) -> Result<Shown
         },
         case: index,
     })
+}
+
+/// No such run, and the case is the name of one: they stand the wrong way round.
+fn swapped(project: &Project, error: RunLogError, case: Option<&str>) -> CommandError {
+    if let (RunLogError::Unknown { wanted, .. }, Some(run)) = (&error, case)
+        && runs::find(&project.state, run).is_ok()
+    {
+        let wanted = text::visible_line(wanted);
+        return CommandError::usage(
+            error.to_string(),
+            format!("the run comes first: gate show {run} {wanted}"),
+        );
+    }
+    error.into()
 }
 
 /// The cases that are worth a look, else any.

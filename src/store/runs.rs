@@ -46,8 +46,13 @@ pub enum RunLogError {
         source: CodecError,
     },
     /// No run has such an id.
-    #[error("there is no run `{0}`")]
-    Unknown(String),
+    #[error("there is no run `{wanted}`")]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// The newest runs that there are, newest first.
+        newest: Vec<Stored>,
+    },
     /// Several runs have ids that begin so.
     #[error("`{prefix}` is the beginning of {count} run ids; write more of it")]
     Ambiguous {
@@ -85,6 +90,25 @@ pub fn list(state: &Utf8Path) -> Vec<RunId> {
     runs
 }
 
+/// A stored run, as it is named to who looks for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its id.
+    pub id: RunId,
+    /// The suite; none where its log can not be read.
+    pub suite: Option<String>,
+}
+
+/// The newest runs, newest first.
+fn newest(state: &Utf8Path, runs: &[RunId]) -> Vec<Stored> {
+    const NAMED: usize = 3;
+    let newest = runs.iter().rev().take(NAMED).map(|id| Stored {
+        suite: load_header(state, id).ok().map(|header| header.suite),
+        id: id.clone(),
+    });
+    newest.collect()
+}
+
 /// How the newest run is named.
 pub const LAST: &str = "last";
 
@@ -94,7 +118,10 @@ pub const LAST: &str = "last";
 /// When there is none, or several.
 pub fn find(state: &Utf8Path, wanted: &str) -> Result<RunId, RunLogError> {
     let runs = list(state);
-    let unknown = || RunLogError::Unknown(wanted.to_owned());
+    let unknown = || RunLogError::Unknown {
+        wanted: wanted.to_owned(),
+        newest: newest(state, &runs),
+    };
     if wanted == LAST {
         return runs.last().cloned().ok_or_else(unknown);
     }

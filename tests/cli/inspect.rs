@@ -199,3 +199,38 @@ fn schemas_and_completions_are_printed() {
         .exits(0)
         .prints("Examples:");
 }
+
+#[test]
+fn a_run_that_is_not_there_is_answered_with_those_that_are() {
+    let sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&["report", "9999"])
+        .exits(2)
+        .says("there is no run `9999`")
+        .says("help: there is no run here yet: gate compare makes one");
+    for _ in 0..4 {
+        sandbox.gate(&["compare", "v1", "v2"]).exits(0);
+    }
+    let runs = std::fs::read_dir(sandbox.path(".gate/runs")).unwrap();
+    let mut ids: Vec<String> = runs
+        .map(|run| run.unwrap().file_name().into_string().unwrap())
+        .collect();
+    ids.sort();
+    let newest: Vec<String> = ids
+        .iter()
+        .rev()
+        .take(3)
+        .map(|id| format!("{id} (label)"))
+        .collect();
+    for command in [&["report", "9999"][..], &["show", "xyz", "c1"]] {
+        sandbox
+            .gate(command)
+            .exits(2)
+            .says(&format!("help: the newest runs are {}", newest.join(", ")));
+    }
+    sandbox
+        .gate(&["show", "c1", "last"])
+        .exits(2)
+        .says("there is no run `c1`")
+        .says("help: the run comes first: gate show last c1");
+}
