@@ -180,6 +180,7 @@ pub(super) fn gate(
     project: &Project,
     work: impl AsyncFnOnce(&mut Hooks<'_>) -> Result<Outcome, CommandError>,
 ) -> Result<Exit, CommandError> {
+    reports::check_targets(project, &caller_folder(global)?)?;
     let terminal = Terminal::detect(&project.settings.color);
     let outcome = with_hooks(project, work)?;
     if !outcome.listed.is_empty() || !outcome.forecasts.is_empty() {
@@ -234,6 +235,7 @@ pub(super) fn decide(global: &Global, args: &DecideArgs) -> Result<Exit, Command
         no_gate: args.no_gate,
     };
     let folder = caller_folder(global)?;
+    reports::check_targets(&project, &folder)?;
     let (baseline, candidate) = (&args.baseline, &args.candidate);
     let outcome = command::decide::decide(&project, &folder, baseline, candidate, &options)?;
     let terminal = Terminal::detect(&project.settings.color);
@@ -244,6 +246,7 @@ pub(super) fn report(global: &Global, args: &ReportArgs) -> Result<Exit, Command
     let mut layers = global_layers(global);
     report_layers(&mut layers, &args.reports);
     let project = open(global, layers, None)?;
+    reports::check_targets(&project, &caller_folder(global)?)?;
     let outcome = command::report::report(&project, &args.run, args.no_gate)?;
     let mut events = Stream::of(&project);
     for suite in &outcome.suites {
@@ -277,6 +280,7 @@ pub(super) fn merge(global: &Global, args: &MergeArgs) -> Result<Exit, CommandEr
     let project = open(global, layers, None)?;
     stream::refuse(&project, "merge")?;
     let base = caller_folder(global)?;
+    reports::check_targets(&project, &base)?;
     let outcome = command::merge::merge(&project, &args.runs, &base, args.no_gate)?;
     let terminal = Terminal::detect(&project.settings.color);
     finish(global, &project, &outcome, terminal)

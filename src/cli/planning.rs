@@ -8,6 +8,7 @@ use super::args::{Global, PowerArgs, RiskArgs, SimulateArgs};
 use super::exit::Exit;
 use super::output;
 use super::project::{caller_folder, global_layers, open};
+use super::reports;
 use crate::base::text;
 use crate::command::CommandError;
 use crate::command::power::{self, Design, Goal, Plan, Question, Repeats};
@@ -32,6 +33,7 @@ pub(super) fn show(
         Some(path) if path == "-" => document.as_str(),
         Some(path) => {
             let full = caller_folder(global)?.join(path);
+            reports::check_target(path, &full)?;
             fs::write_with(&full, |out| out.write_all(document.as_bytes()))
                 .map_err(|error| failed(path, &error))?;
             output::say(&format!("wrote {path}"));

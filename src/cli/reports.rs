@@ -59,6 +59,44 @@ impl Written {
 
 const STDOUT: &str = "stdout";
 
+/// Refuses what can be no file, before anything is asked of a model.
+///
+/// # Errors
+/// When a report's path is a folder, or leads through a file.
+pub fn check_targets(project: &Project, base: &Utf8Path) -> Result<(), CommandError> {
+    let files = Files::of(project);
+    files
+        .all()
+        .try_for_each(|path| check_target(path, &base.join(path)))
+}
+
+/// Refuses a path that can be no file of a report.
+///
+/// # Errors
+/// When it is a folder, or leads through a file.
+pub fn check_target(path: &str, full: &Utf8Path) -> Result<(), CommandError> {
+    if path == "-" {
+        return Ok(());
+    }
+    let path = text::visible_line(path);
+    if fs::is_folder(full) || full.as_str().ends_with('/') {
+        return Err(CommandError::usage(
+            format!("`{path}` is a folder, and a report is a file"),
+            "name a file in it; `--output DIR` writes every report into a folder",
+        ));
+    }
+    if let Some(found) = fs::in_the_way(full) {
+        return Err(CommandError::usage(
+            format!(
+                "`{path}` leads through `{}`, which is no folder",
+                text::visible_line(found.as_str())
+            ),
+            "name a file in a folder",
+        ));
+    }
+    Ok(())
+}
+
 /// Writes every report that was asked for: one that can not be written costs no other.
 #[must_use]
 pub fn write(
@@ -207,6 +245,11 @@ impl Files {
             .as_ref()
             .and_then(|folder| from_file("output", std::slice::from_ref(folder)).pop());
         if let Some(folder) = folder {
+            let folder = match folder.trim_end_matches('/') {
+                "" if folder.starts_with('/') => "",
+                "" => ".",
+                trimmed => trimmed,
+            };
             files.junit.push(format!("{folder}/gate.xml"));
             files.json.push(format!("{folder}/gate.json"));
             files.markdown.push(format!("{folder}/gate.md"));

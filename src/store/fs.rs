@@ -113,6 +113,19 @@ pub fn is_file(path: &Utf8Path) -> bool {
     path.is_file()
 }
 
+/// Whether a folder is at a path.
+#[must_use]
+pub fn is_folder(path: &Utf8Path) -> bool {
+    path.is_dir()
+}
+
+/// What stands where a folder above a path would have to be.
+#[must_use]
+pub fn in_the_way(path: &Utf8Path) -> Option<&Utf8Path> {
+    let above = path.ancestors().skip(1).find(|above| above.exists())?;
+    (!above.is_dir()).then_some(above)
+}
+
 /// A path without links and `..`.
 ///
 /// # Errors

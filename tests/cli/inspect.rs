@@ -234,3 +234,37 @@ fn a_run_that_is_not_there_is_answered_with_those_that_are() {
         .says("there is no run `c1`")
         .says("help: the run comes first: gate show last c1");
 }
+
+#[test]
+fn a_report_whose_path_is_no_file_is_refused_before_anything_is_asked() {
+    let sandbox = Sandbox::smallest();
+    sandbox.write("file.txt", "x");
+    for (path, because) in [
+        (".", "`.` is a folder"),
+        ("evals", "`evals` is a folder"),
+        ("new/", "`new/` is a folder"),
+        ("file.txt/x.html", "file.txt`, which is no folder"),
+    ] {
+        sandbox
+            .gate(&["compare", "v1", "v2", "--html", path])
+            .exits(2)
+            .says(because)
+            .says("gate: usage");
+    }
+    assert!(!sandbox.path(".gate/runs").exists(), "nothing was asked");
+    assert!(!sandbox.path("new").exists());
+    sandbox
+        .gate(&["power", "--cases", "50", "--churn", "0.05", "--json", "."])
+        .exits(2)
+        .says("`.` is a folder");
+    for folder in ["reports", "reports/", "reports//"] {
+        sandbox
+            .gate(&["compare", "v1", "v2", "--output", folder])
+            .exits(0)
+            .says("wrote reports/gate.xml");
+    }
+    sandbox
+        .gate(&["report", "last", "--json", "reports"])
+        .exits(2)
+        .says("`reports` is a folder");
+}
