@@ -2,6 +2,7 @@
 //! what to do about it. A whole file, and all files of a command, are checked before the findings
 //! are shown together.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -147,11 +148,23 @@ impl Diagnostic {
             Look::Colored => Renderer::styled(),
         };
         let rendered = renderer.decor_style(DecorStyle::Ascii).render(&groups);
-        rendered
+        let mut lines: Vec<Cow<'_, str>> = rendered
             .lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n")
+            .map(|line| line.trim_end().into())
+            .collect();
+        if let Some((window, (name, line, column))) = window.as_ref().zip(self.location()) {
+            // The renderer counts in the line as it is shown, which may have been cut.
+            let (shown, told) = (
+                format!("{name}:{line}:{}", window.column()),
+                format!("{name}:{line}:{column}"),
+            );
+            let is_place = |text: &&mut Cow<'_, str>| text.contains("--> ");
+            let place = lines.iter_mut().skip(1).find(is_place);
+            if let Some(place) = place.filter(|_| shown != told) {
+                *place = place.replacen(&shown, &told, 1).into();
+            }
+        }
+        lines.join("\n")
     }
 }
 
@@ -198,6 +211,12 @@ const WINDOW_BEFORE: usize = 60;
 const WINDOW_AFTER: usize = 60;
 
 impl Window {
+    /// Where the span begins in the line as it is shown, from 1.
+    fn column(&self) -> usize {
+        let before = self.text.get(..self.span.start).unwrap_or_default();
+        before.chars().count() + 1
+    }
+
     fn around(source: &Source, span: Span) -> Self {
         let whole = source.text.as_str();
         let floor = |at: usize| {
@@ -380,6 +399,20 @@ mod tests {
             "{shown:?}"
         );
         assert!(shown.contains("d.jsonl:9:8"), "{shown}");
+    }
+
+    #[test]
+    fn a_place_far_to_the_right_is_told_by_its_own_column() {
+        let source = Source::row("d.jsonl", &format!("{}x", "\u{e9}".repeat(500)), 9);
+        let span = Span {
+            start: 1_000,
+            end: 1_001,
+        };
+        let found = Diagnostic::error("x", "bad").at(&source, span);
+        for look in [Look::Plain, Look::Colored] {
+            let shown = found.render_as(look);
+            assert!(shown.contains("d.jsonl:9:501"), "{shown}");
+        }
     }
 
     #[test]
