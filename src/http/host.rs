@@ -201,7 +201,7 @@ pub fn check_entry(entry: &str) -> Result<(), String> {
     let url = Url::parse(&format!("https://{entry}/")).map_err(|_| FORM)?;
     let host = url.host_str().unwrap_or_default();
     let is_known = allows(entry, host, url.port_or_known_default());
-    let is_plain = !host.contains('*') && !entry.contains(['/', '@', '?', '#', '%']);
+    let is_plain = !host.contains('*') && !entry.contains(['/', '@', '?', '#', '%', ',']);
     if is_known && is_plain {
         Ok(())
     } else {
