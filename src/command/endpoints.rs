@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::access;
 use super::error::CommandError;
 use super::project::Project;
-use crate::base::{Diagnostic, Diagnostics, Digest, Span};
+use crate::base::{Diagnostic, Diagnostics, Digest, Name, Span};
 use crate::chat::{ModelSpec, Price, PriceTable, ProviderKind};
 use crate::http::{self, Client, HostError, Redactor, Secret};
 use crate::provider::exec::{self, Exec, ExecCommand};
@@ -28,8 +28,8 @@ pub struct Endpoints<'p> {
     /// Rules files and cassettes that are wrong, and were said to be.
     refused: BTreeSet<String>,
     sends: bool,
-    /// The first key that is not there: said once all else is checked, and only where something is sent.
-    pub missing_key: Option<CommandError>,
+    /// The models whose key is not there: said once all else is checked, and only where something is sent.
+    missing_keys: Vec<(Name, CommandError)>,
     /// The digests of rules files and cassettes, by path.
     pub files: BTreeMap<String, Digest>,
     prices: PriceTable,
@@ -44,7 +44,7 @@ impl<'p> Endpoints<'p> {
             made: BTreeMap::new(),
             refused: BTreeSet::new(),
             sends: true,
-            missing_key: None,
+            missing_keys: Vec::new(),
             files: BTreeMap::new(),
             prices: PriceTable::builtin(),
         }
@@ -57,6 +57,13 @@ impl<'p> Endpoints<'p> {
             sends: false,
             ..Self::new(project)
         }
+    }
+
+    /// The first key that is not there, of the models that will be asked.
+    pub fn missing_key(&mut self, is_asked: impl Fn(&Name) -> bool) -> Option<CommandError> {
+        let missing = std::mem::take(&mut self.missing_keys).into_iter();
+        let mut asked = missing.filter(|(model, _)| is_asked(model));
+        asked.next().map(|(_, missing)| missing)
     }
 
     /// The price of a model: the suite's, else the list price, else unknown.
@@ -332,7 +339,7 @@ impl<'p> Endpoints<'p> {
         let asks = self.sends && !self.project.settings.offline;
         let keys = if asks {
             access::keys(self.project, spec, base_url).unwrap_or_else(|missing| {
-                self.missing_key.get_or_insert(missing);
+                self.missing_keys.push((spec.name.clone(), missing));
                 None
             })
         } else {
@@ -387,7 +394,7 @@ impl<'p> Endpoints<'p> {
                     "set {variable} in the environment, or use --offline to answer from the cache"
                 )),
             );
-            self.missing_key.get_or_insert(missing);
+            self.missing_keys.push((spec.name.clone(), missing));
         }
         key
     }

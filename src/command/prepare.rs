@@ -1,7 +1,7 @@
 //! From a suite, a model and versions to a job that can be run: everything is read and checked here,
 //! before the first request, and all findings are reported together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 mod check;
@@ -17,15 +17,16 @@ use super::judges::{self, ChosenJudge};
 use super::project::Project;
 use super::versions::Resolved;
 use crate::base::decode::Reader;
-use crate::base::{CaseId, Diagnostic, Diagnostics, Severity, Source, json};
+use crate::base::{CaseId, Diagnostic, Diagnostics, Name, Severity, Source, json};
 use crate::chat::ModelSpec;
 use crate::dataset::{Case, Filter};
 use crate::plan::Shard;
 use crate::prompt::PromptVersion;
 use crate::record::{Arm, JudgeCalibration, RunHeader};
 use crate::runner::Job;
-use crate::score::ScorerSpec;
+use crate::score::{Kind, ScorerSpec};
 use crate::suite::digest::Referenced;
+use crate::suite::validate::CaseScorers;
 use crate::suite::{self, Suite};
 
 /// What a command wants of one suite with one model.
@@ -76,7 +77,10 @@ pub fn prepare(project: &Project, wanted: &Wanted<'_>) -> Result<Option<Prepared
     material.calibrations = calibrations(project, wanted, &cases, &material)?;
     let header = header::header(project, wanted, &cases, total, words, &mut material);
     let warnings = std::mem::take(&mut material.warnings);
-    let missing_key = material.endpoints.missing_key.take();
+    let asked = models_asked(wanted, &cases, &material);
+    let missing_key = material
+        .endpoints
+        .missing_key(|model| asked.contains(model));
     let job = job::job(wanted, &cases, material)?;
     Ok(Some(Prepared {
         header,
@@ -208,6 +212,28 @@ fn asked<'p>(
         endpoints.get_unasked(suite, model_of(wanted, *arm), found)?;
     }
     Ok(endpoints)
+}
+
+/// The models that the arms and the scorers of these cases ask.
+fn models_asked(wanted: &Wanted<'_>, cases: &[Case], material: &Material<'_>) -> BTreeSet<Name> {
+    let arms = wanted.arms.iter();
+    let mut asked: BTreeSet<Name> = arms
+        .map(|(arm, _)| model_of(wanted, *arm).name.clone())
+        .collect();
+    for case in cases {
+        let own = material.own.get(&case.id).map_or(&[][..], Vec::as_slice);
+        for scorer in CaseScorers::new(&wanted.suite.scorers, own).iter() {
+            let judges = scorer.judges();
+            let judges = judges
+                .iter()
+                .filter_map(|(name, _)| material.judges.get(name));
+            asked.extend(judges.map(|judge| judge.model.name.clone()));
+            if let Kind::Similar(similar) = &scorer.kind {
+                asked.insert(similar.model.clone());
+            }
+        }
+    }
+    asked
 }
 
 /// The cases of the run; `None` where a filter may match nothing, and does.

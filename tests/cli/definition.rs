@@ -190,3 +190,25 @@ fn a_missing_key_is_said_last_and_only_where_something_is_sent() {
         .exits(0)
         .prints("6 requests to send");
 }
+
+#[test]
+fn a_key_is_needed_only_for_models_that_the_chosen_cases_ask() {
+    let sandbox = Sandbox::smallest();
+    let grader = SUITE.replace(
+        "scorers:",
+        "judge_models: [{ name: grader, provider: openai, model: gpt-4o-2024-08-06 }]\nscorers:",
+    );
+    sandbox.write("evals/label.yaml", &grader);
+    let judged = "\"scorers\": [{ \"name\": \"polite\", \"type\": \"judge\", \"criteria\": \"It is polite.\" }], \"expected\": \"bug\"";
+    sandbox.write(
+        "fixtures/label.jsonl",
+        &CASES.replace("\"expected\": \"bug\"", judged),
+    );
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--case", "c1"])
+        .exits(0);
+    sandbox
+        .gate(&["run", "v1", "--no-gate", "--case", "c2"])
+        .exits(3)
+        .says("model `grader` needs a key");
+}

@@ -112,7 +112,7 @@ pub fn prepare<'p>(
         cases,
         job,
         warnings,
-        missing_key: endpoints.missing_key.take(),
+        missing_key: endpoints.missing_key(|_| true),
     };
     Ok((prepared, endpoints))
 }
