@@ -79,5 +79,14 @@ fn next_of(done: &Scaffolded, price: Option<&str>) -> String {
         )
     };
     let first = format!("gate run --no-gate --suite {suite}{flags}    the answers now{price}");
-    next::lines(&done.needs, &[first, then])
+    let unwritten = done
+        .written
+        .iter()
+        .find(|(_, what)| *what == init::PLACEHOLDERS);
+    let write = unwritten.map(|(path, _)| {
+        let path = text::visible_line(path);
+        format!("write real cases into {path}: until then a pass says nothing")
+    });
+    let commands: Vec<String> = write.into_iter().chain([first, then]).collect();
+    next::lines(&done.needs, &commands)
 }

@@ -141,6 +141,7 @@ fn read<'p>(project: &'p Project, wanted: &Wanted<'_>) -> Result<Material<'p>, C
         &mut found,
     );
     check::references(suite, all, &judges, &mut found);
+    check::placeholders(suite, all, &mut found);
     check::early_stop(suite, all, &mut found);
     check::opponent(wanted, &mut found);
     let mut endpoints = asked(project, wanted, &judges, &mut found)?;

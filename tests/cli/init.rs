@@ -64,6 +64,30 @@ fn an_existing_prompt_is_tested_where_it_lies_and_nothing_is_overwritten() {
 }
 
 #[test]
+fn cases_that_nobody_has_written_are_named_until_they_are() {
+    let sandbox = repository();
+    sandbox.write("prompts/triage.md", "Sort: {{transcript}}\n");
+    sandbox
+        .gate(&["init", "--no-workflow"])
+        .exits(0)
+        .prints("wrote  fixtures/triage.jsonl      placeholders")
+        .prints("Next  write real cases into fixtures/triage.jsonl");
+    for command in [&["lint"][..], &["run", "--no-gate"]] {
+        sandbox
+            .gate(command)
+            .exits(0)
+            .says("warning[placeholder]: 10 of 10 cases are placeholders of `gate init`")
+            .says("fixtures/triage.jsonl:1:1");
+    }
+    let cases = sandbox.read("fixtures/triage.jsonl");
+    let written = cases.replace(": write a real one", " is late");
+    sandbox.write("fixtures/triage.jsonl", &written);
+    let lint = sandbox.gate(&["lint"]);
+    lint.exits(0);
+    assert!(!lint.stderr.contains("placeholder"), "{}", lint.stderr);
+}
+
+#[test]
 fn beside_a_suite_of_the_users_own_only_the_workflow_is_written() {
     let sandbox = repository();
     sandbox.write("prompts/label/v1.yaml", V1);

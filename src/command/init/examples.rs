@@ -225,6 +225,23 @@ pub fn scorer(cases: &[Case]) -> &'static str {
     "{ type: equals, value: \"{{expected}}\", transform: [trim] }"
 }
 
+/// The value of a variable in a case that is still to be written.
+pub fn placeholder(name: &str, number: usize) -> String {
+    format!("{name} of example {number}{UNWRITTEN}")
+}
+
+const UNWRITTEN: &str = ": write a real one";
+
+/// Whether a value is one that nobody has written yet.
+#[must_use]
+pub fn is_placeholder(name: &str, value: &Value) -> bool {
+    let number = value.as_str().and_then(|text| {
+        let text = text.strip_suffix(UNWRITTEN)?.strip_prefix(name)?;
+        text.strip_prefix(" of example ")
+    });
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
 /// The cases as JSONL.
 #[must_use]
 pub fn jsonl(cases: &[Case]) -> String {

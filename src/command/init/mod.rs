@@ -7,5 +7,6 @@ mod price;
 mod texts;
 mod work;
 
+pub use examples::is_placeholder;
 pub use price::price;
-pub use work::{Kept, Scaffolded, Wanted, scaffold};
+pub use work::{Kept, PLACEHOLDERS, Scaffolded, Wanted, scaffold};

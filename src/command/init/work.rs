@@ -73,6 +73,8 @@ const WORKFLOW: &str = ".github/workflows/prompts.yml";
 /// What the suite and the workflow are called.
 const SUITE: &str = "the suite";
 const GATE: &str = "the gate on pull requests";
+/// What cases are called that hold nothing yet.
+pub const PLACEHOLDERS: &str = "placeholders: write real cases in their place";
 const MAX_FILE: u64 = 64 << 20;
 
 /// Writes what is missing for a first gate; nothing where parts of a config would be lost and the caller
@@ -305,10 +307,7 @@ fn first_cases(prompt: &Prompt) -> Vec<Case> {
         let number = index + 1;
         let value = |name: &String| match prompt.new {
             Some(_) => (name.clone(), Value::from(*ticket)),
-            None => (
-                name.clone(),
-                format!("{name} of example {number}: write a real one").into(),
-            ),
+            None => (name.clone(), examples::placeholder(name, number).into()),
         };
         Case {
             id: format!("c{number:02}"),
@@ -368,7 +367,13 @@ fn files(
         ));
     }
     if !is_there {
-        files.push((NewFile::new(dataset, examples::jsonl(cases)), "the cases"));
+        let mut values = cases.iter().flat_map(|case| &case.vars);
+        let what = if values.any(|(name, value)| examples::is_placeholder(name, value)) {
+            PLACEHOLDERS
+        } else {
+            "the cases"
+        };
+        files.push((NewFile::new(dataset, examples::jsonl(cases)), what));
     }
     if model.is_none() {
         let path = format!("fixtures/{name}.mock.yaml");

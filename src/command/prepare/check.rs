@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Wanted, model_of};
-use crate::base::{Diagnostic, Diagnostics, Source, Span};
+use crate::base::{Diagnostic, Diagnostics, Source, Span, text};
 use crate::chat::Request;
 use crate::command::endpoints::Endpoints;
 use crate::command::error::CommandError;
+use crate::command::init;
 use crate::command::judges::ChosenJudge;
 use crate::dataset::Case;
 use crate::provider::{Call, Subject, Version};
@@ -46,6 +47,33 @@ pub(super) fn early_stop(suite: &Suite, cases: &[Case], found: &mut Diagnostics)
     found.push(diagnostic.help("use `early_stop: obrien-fleming`, which can"));
 }
 
+/// Cases that `gate init` wrote and nobody has filled in.
+pub(super) fn placeholders(suite: &Suite, cases: &[Case], found: &mut Diagnostics) {
+    let is_unwritten = |case: &&Case| {
+        let mut vars = case.vars.iter();
+        vars.any(|(name, value)| init::is_placeholder(name, value))
+    };
+    let mut unwritten = cases.iter().filter(is_unwritten);
+    let Some(first) = unwritten.next() else {
+        return;
+    };
+    let message = format!(
+        "{} of {} are placeholders of `gate init`",
+        unwritten.count() + 1,
+        text::count(cases.len(), "case")
+    );
+    let id = text::visible_line(first.id.as_str());
+    let shown = format!("{{\"id\": \"{id}\", …}}");
+    let line = usize::try_from(first.line).unwrap_or(1);
+    let source = Source::row(suite.dataset.clone(), &shown, line);
+    let span = Span {
+        start: 0,
+        end: shown.len(),
+    };
+    let diagnostic = Diagnostic::warning("placeholder", message).at(&source, span);
+    found.push(diagnostic.help("write real values in their place: until then a pass says nothing"));
+}
+
 /// Cases need `expected` where a judge's prompt needs a reference.
 pub(super) fn references(
     suite: &Suite,
@@ -57,7 +85,7 @@ pub(super) fn references(
         for case in cases.iter().filter(|case| case.expected.is_none()) {
             let message = format!(
                 "case `{}` has no `expected`, which judge `{name}` needs as its reference",
-                crate::base::text::visible_line(case.id.as_str())
+                text::visible_line(case.id.as_str())
             );
             let source = Source::row(
                 suite.dataset.clone(),
