@@ -180,18 +180,40 @@ fn lint_judges(
         };
         if let Some(message) = message {
             let diagnostic = Diagnostic::warning("uncalibrated-judge", message);
-            let diagnostic = diagnostic.at(&suite.source, Span::default());
+            let diagnostic = diagnostic.at(&suite.source, place_of(&judge.scorer, suite));
             found.push(diagnostic.help(judge.command.clone()));
         }
     }
 }
 
+/// Where a suite names a scorer; else its list of scorers.
+fn place_of(scorer: &str, suite: &Suite) -> Span {
+    let text = suite.source.text.as_str();
+    let Some(list) = text.find("scorers:") else {
+        return Span::default();
+    };
+    let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '-' && c != '_');
+    let after = text.get(list..).unwrap_or_default();
+    let named = after.match_indices(scorer).find(|(at, name)| {
+        let before = after.get(..*at).and_then(|text| text.chars().next_back());
+        let next = after.get(at + name.len()..);
+        is_edge(before) && is_edge(next.and_then(|text| text.chars().next()))
+    });
+    let (start, length) = named.map_or((list, "scorers".len()), |(at, name)| {
+        (list + at, name.len())
+    });
+    Span {
+        start,
+        end: start + length,
+    }
+}
+
 /// What is allowed in a prompt and probably not meant.
 fn lint_prompt(prompt: &PromptVersion, suite: &Suite, found: &mut Diagnostics) {
-    let mut warn = |rule, message: String, help: &str| {
+    let mut warn = |at: Span, rule, message: String, help: &str| {
         let name = &prompt.source.name;
-        let diagnostic = Diagnostic::warning(rule, format!("{name}: {message}"))
-            .at(&prompt.source, Span::default());
+        let diagnostic =
+            Diagnostic::warning(rule, format!("{name}: {message}")).at(&prompt.source, at);
         found.push(diagnostic.help(help));
     };
     for variable in &prompt.variables {
@@ -204,6 +226,7 @@ fn lint_prompt(prompt: &PromptVersion, suite: &Suite, found: &mut Diagnostics) {
         ) {
             let message = format!("variable `{}` has no max_length", variable.name);
             warn(
+                prompt.place_of(&variable.name),
                 "no-max-length",
                 message,
                 "declare it with `max_length`, so that a long value is found before it costs money",
@@ -219,6 +242,7 @@ fn lint_prompt(prompt: &PromptVersion, suite: &Suite, found: &mut Diagnostics) {
     {
         let message = format!("it was tuned for `{hint}`, the suite tests it on `{main}`");
         warn(
+            Span::default(),
             "model-hint",
             message,
             "test on the model that the prompt is for, or change `model_hint`",

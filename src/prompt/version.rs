@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::template::{RenderError, Template};
 use super::variable::{Variable, VariableFault};
-use crate::base::{Digest, Fields, Slug, Source};
+use crate::base::{Digest, Fields, Slug, Source, Span};
 use crate::chat::{Message, Params, ResponseFormat, Role};
 
 /// One version of a prompt.
@@ -74,6 +74,39 @@ impl PromptVersion {
     pub fn label(&self) -> String {
         self.number
             .map_or_else(|| self.hash.short(12), |number| format!("v{number}"))
+    }
+
+    /// Where a variable stands in the file: its declaration, else its first use, else the beginning.
+    #[must_use]
+    pub fn place_of(&self, name: &str) -> Span {
+        let text = self.source.text.as_str();
+        let span = |start: usize| Span {
+            start,
+            end: start + name.len(),
+        };
+        let mut offset = text.find("variables:").unwrap_or(text.len());
+        for line in text.get(offset..).unwrap_or_default().split_inclusive('\n') {
+            let inner = line.trim_start();
+            let declares = inner
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(':'));
+            let indent = line.len() - inner.len();
+            if declares && indent > 0 {
+                return span(offset + indent);
+            }
+            offset += line.len();
+        }
+        let mut from = 0;
+        while let Some(open) = text.get(from..).and_then(|rest| rest.find("{{")) {
+            from += open + 2;
+            let rest = text.get(from..).unwrap_or_default();
+            let inner = rest.trim_start();
+            let ends = |after: &str| after.trim_start().starts_with(['}', '.', '|']);
+            if inner.strip_prefix(name).is_some_and(ends) {
+                return span(from + rest.len() - inner.len());
+            }
+        }
+        Span::default()
     }
 
     /// The declaration of a variable.

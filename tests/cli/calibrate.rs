@@ -360,7 +360,9 @@ fn a_judge_without_calibration_neither_passes_nor_fails_a_candidate() {
     }
     let lint = sandbox.gate(&["lint"]);
     assert_eq!(lint.code, 0, "{}", lint.stderr);
-    assert!((lint.stdout + &lint.stderr).contains("uncalibrated-judge"));
+    let said = lint.stdout + &lint.stderr;
+    assert!(said.contains("uncalibrated-judge"));
+    assert!(said.contains("evals/mail.yaml:6:19"), "{said}");
 }
 
 #[test]

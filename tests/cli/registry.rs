@@ -809,6 +809,7 @@ fn lint_warns_and_does_not_fail() {
         .gate(&["prompt", "lint", "label@v3"])
         .exits(0)
         .says("no-max-length")
+        .says("prompts/label/v3.yaml:7:3")
         .says("floating-model")
         .says("no-description")
         .prints("1 version checked: 0 errors, 3 warnings");

@@ -42,7 +42,7 @@ pub fn lint(project: &Project, wanted: &Wanted<'_>) -> Result<Diagnostics, Comma
         tests.extend(merged::expand(test, default, &files, &mut ledger));
     }
     let prompts = prompts::all(&source, &root, &files, &mut ledger);
-    unreadable(&ledger, &mut found);
+    unreadable(&source, &ledger, &mut found);
     assertions(&tests, &mut found);
     variables(&prompts, &tests, &mut found);
     Ok(found)
@@ -146,7 +146,7 @@ fn test_keys(source: &Arc<Source>, node: &Node, found: &mut Diagnostics) {
 }
 
 /// Files that are named and can not be read, and templates that are code.
-fn unreadable(ledger: &Ledger, found: &mut Diagnostics) {
+fn unreadable(config: &Arc<Source>, ledger: &Ledger, found: &mut Diagnostics) {
     for finding in ledger.of(Fate::Dropped) {
         let named = [
             "tests `",
@@ -157,9 +157,18 @@ fn unreadable(ledger: &Ledger, found: &mut Diagnostics) {
             "scenario `",
         ];
         if named.iter().any(|start| finding.what.starts_with(start)) {
-            let source = Source::row(finding.file.clone(), "", finding.line);
+            let lines = config.text.lines().filter(|_| finding.file == config.name);
+            let line = lines.clone().nth(finding.line.saturating_sub(1));
+            let line = line.unwrap_or_default();
+            let column = finding.column.saturating_sub(1);
+            let start = line.char_indices().nth(column).map_or(0, |(at, _)| at);
+            let span = Span {
+                start,
+                end: line.len(),
+            };
+            let source = Source::row(finding.file.clone(), line, finding.line);
             let message = format!("{}: {}", finding.what, finding.why);
-            found.push(Diagnostic::warning("unreadable", message).at(&source, Span::default()));
+            found.push(Diagnostic::warning("unreadable", message).at(&source, span));
         }
     }
 }

@@ -125,7 +125,8 @@ fn check_variables(warner: &mut Warner<'_>) {
             let message = format!("variable `{name}` has no max_length");
             let help =
                 "declare it with `max_length`, so that a long value is found before it costs money";
-            warner.warn("no-max-length", message, help);
+            let at = warner.prompt.place_of(name);
+            warner.warn_at(at, "no-max-length", message, help);
         }
         if variable.allow_control {
             let message = format!("variable `{name}` lets control characters through");
