@@ -193,6 +193,28 @@ fn what_has_no_counterpart_is_named_with_its_place() {
 }
 
 #[test]
+fn what_is_no_config_and_a_file_without_a_format_are_told() {
+    let sandbox = Sandbox::smallest();
+    sandbox
+        .gate(&["import", "promptfoo", "evals/label.yaml"])
+        .exits(2)
+        .says("this is a gate suite, not a config of promptfoo")
+        .says("evals/label.yaml:1:7");
+    sandbox
+        .gate(&["import", "evals/label.yaml"])
+        .exits(2)
+        .says("name the format before the file: gate import promptfoo, results or openai-evals");
+    sandbox.write(
+        "promptfooconfig.yaml",
+        "prompts:\n  - A {{q}}\n  - file://none.txt\nproviders: [echo]\ntests:\n  - vars: { q: one }\n    assert: [{ type: contains, value: A }]\n",
+    );
+    sandbox
+        .gate(&["import", "promptfoo", "promptfooconfig.yaml", "--lint-only"])
+        .says("promptfooconfig.yaml:3:5")
+        .says("- file://none.txt");
+}
+
+#[test]
 fn nothing_is_written_over_a_file_that_is_there() {
     let sandbox = copy("16-yaml-files");
     sandbox.write("fixtures/x.jsonl", "mine\n");

@@ -88,6 +88,17 @@ fn cases_that_nobody_has_written_are_named_until_they_are() {
 }
 
 #[test]
+fn a_text_that_is_passed_over_is_named() {
+    let sandbox = repository();
+    sandbox.write("README.md", "About this.\n");
+    sandbox.write("sort.txt", "Sort: {{mail}}\n");
+    let init = sandbox.gate(&["init", "--no-workflow"]);
+    init.exits(0)
+        .prints("found  sort.txt, passed over: if it is the prompt, gate init sort.txt");
+    assert!(!init.stdout.contains("README.md"), "{}", init.stdout);
+}
+
+#[test]
 fn beside_a_suite_of_the_users_own_only_the_workflow_is_written() {
     let sandbox = repository();
     sandbox.write("prompts/label/v1.yaml", V1);

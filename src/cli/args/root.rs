@@ -177,10 +177,23 @@ impl Stop {
         // A closed stream is no reason to fail here.
         let _ = self.0.print();
         if self.0.use_stderr() {
-            crate::cli::output::last_line(Exit::Usage, "the command line is not understood");
+            crate::cli::output::last_line(Exit::Usage, self.what());
             return Exit::Usage;
         }
         Exit::Ok
+    }
+}
+
+impl Stop {
+    /// What is wrong, in a line.
+    fn what(&self) -> &'static str {
+        let no_format = self.0.kind() == clap::error::ErrorKind::InvalidSubcommand
+            && self.0.to_string().contains("gate import ");
+        if no_format {
+            "name the format before the file: gate import promptfoo, results or openai-evals"
+        } else {
+            "the command line is not understood"
+        }
     }
 }
 

@@ -22,6 +22,16 @@ pub fn read(source: &Arc<Source>) -> Result<Node, CommandError> {
         let help = "give a promptfooconfig.yaml or .json";
         return Err(CommandError::Findings(found.help(help).into()));
     }
+    let own = root
+        .get("gate")
+        .and_then(|node| Some((node, node.as_text()?)));
+    if let Some((node, format)) = own.filter(|(_, format)| format.contains('/')) {
+        let kind = format.split('/').next().unwrap_or(format);
+        let message = format!("this is a gate {kind}, not a config of promptfoo");
+        let found = Diagnostic::error("promptfoo", message).at(source, node.span);
+        let help = "it needs no import: check it with gate lint";
+        return Err(CommandError::Findings(found.help(help).into()));
+    }
     Ok(root)
 }
 

@@ -24,6 +24,8 @@ pub struct Found {
     pub examples: Vec<String>,
     /// Whether the caller named the examples.
     pub named_examples: bool,
+    /// Texts that may be prompts, though nothing about their names says so.
+    pub passed: Vec<String>,
     /// Configs of promptfoo.
     pub promptfoo: Vec<String>,
 }
@@ -57,6 +59,10 @@ pub fn look(project: &Project) -> Found {
             .filter(|path| is_example_name(path));
         found.examples.extend(examples);
     }
+    let prose = files_of(project, ".").into_iter();
+    found.passed = prose
+        .filter(|path| is_prompt_name(path) && !found.prompts.contains(path))
+        .collect();
     let configs = CONFIGS.iter().filter(|path| project.has(path));
     found
         .promptfoo

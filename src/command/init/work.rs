@@ -416,6 +416,13 @@ fn prompt_for(variables: &[String]) -> String {
 
 fn notes(found: &Found, prompt: &Prompt, examples: Option<&str>) -> Vec<String> {
     let mut notes = Vec::new();
+    if found.prompts.is_empty() {
+        let passed = found.passed.iter().take(5);
+        notes.extend(
+            passed
+                .map(|path| format!("{path}, passed over: if it is the prompt, gate init {path}")),
+        );
+    }
     let others = found.prompts.iter().filter(|path| **path != prompt.path);
     notes.extend(
         others
