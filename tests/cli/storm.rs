@@ -116,7 +116,8 @@ fn a_server_that_only_pushes_back_in_one_way_and_another_ends_the_run() {
         }
     });
     ran.exits(3).says("provider_down");
-    assert!(sent <= 30, "{sent} requests");
+    // Ten pauses: eight at first, two windows of eight sent at once to see, and one or two for each other.
+    assert!(sent <= 40, "{sent} requests");
     assert!(suite["arms"]["candidate"]["skipped"].as_u64().unwrap() >= 10);
 }
 
