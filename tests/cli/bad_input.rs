@@ -595,9 +595,12 @@ fn what_is_wrong_is_said_once_and_the_last_line_adds_to_it() {
         "gate: usage: exit 2: the command, or a file that it reads, is wrong"
     );
     sandbox.write("taken", "");
-    let full = sandbox.gate(&["compare", "v1", "v1", "--json", "taken/gate.json"]);
+    let taken = sandbox.gate(&["compare", "v1", "v1", "--json", "taken/gate.json"]);
+    taken.exits(2);
+    assert_eq!(times(&taken, "taken/gate.json"), 1, "{}", taken.stderr);
+    let full = sandbox.gate(&["compare", "v1", "v1", "--json", "/dev/full"]);
     full.exits(3).prints("INCONCLUSIVE  3 cases are too few");
-    assert_eq!(times(&full, "taken/gate.json"), 1, "{}", full.stderr);
+    assert_eq!(times(&full, "/dev/full"), 1, "{}", full.stderr);
     assert_eq!(
         last(&full),
         "gate: infra: io: exit 3: says nothing about the answers"
