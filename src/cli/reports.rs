@@ -80,18 +80,20 @@ pub fn check_target(path: &str, full: &Utf8Path) -> Result<(), CommandError> {
     }
     let path = text::visible_line(path);
     if fs::is_folder(full) || full.as_str().ends_with('/') {
-        return Err(CommandError::usage(
+        return Err(CommandError::infra(
+            "io",
             format!("`{path}` is a folder, and a report is a file"),
-            "name a file in it; `--output DIR` writes every report into a folder",
+            Some("name a file in it; `--output DIR` writes every report into a folder"),
         ));
     }
     if let Some(found) = fs::in_the_way(full) {
-        return Err(CommandError::usage(
+        return Err(CommandError::infra(
+            "io",
             format!(
                 "`{path}` leads through `{}`, which is no folder",
                 text::visible_line(found.as_str())
             ),
-            "name a file in a folder",
+            Some("name a file in a folder"),
         ));
     }
     Ok(())

@@ -596,7 +596,7 @@ fn what_is_wrong_is_said_once_and_the_last_line_adds_to_it() {
     );
     sandbox.write("taken", "");
     let taken = sandbox.gate(&["compare", "v1", "v1", "--json", "taken/gate.json"]);
-    taken.exits(2);
+    taken.exits(3);
     assert_eq!(times(&taken, "taken/gate.json"), 1, "{}", taken.stderr);
     let full = sandbox.gate(&["compare", "v1", "v1", "--json", "/dev/full"]);
     full.exits(3).prints("INCONCLUSIVE  3 cases are too few");

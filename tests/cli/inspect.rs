@@ -247,15 +247,15 @@ fn a_report_whose_path_is_no_file_is_refused_before_anything_is_asked() {
     ] {
         sandbox
             .gate(&["compare", "v1", "v2", "--html", path])
-            .exits(2)
+            .exits(3)
             .says(because)
-            .says("gate: usage");
+            .says("gate: infra: io");
     }
     assert!(!sandbox.path(".gate/runs").exists(), "nothing was asked");
     assert!(!sandbox.path("new").exists());
     sandbox
         .gate(&["power", "--cases", "50", "--churn", "0.05", "--json", "."])
-        .exits(2)
+        .exits(3)
         .says("`.` is a folder");
     for folder in ["reports", "reports/", "reports//"] {
         sandbox
@@ -265,6 +265,6 @@ fn a_report_whose_path_is_no_file_is_refused_before_anything_is_asked() {
     }
     sandbox
         .gate(&["report", "last", "--json", "reports"])
-        .exits(2)
+        .exits(3)
         .says("`reports` is a folder");
 }
